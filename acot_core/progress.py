@@ -1,0 +1,50 @@
+"""How long work tells its caller where it stands, and how the caller stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+
+__all__ = ["Callback", "Cancelled", "Clock", "Progress"]
+
+
+class Cancelled(Exception):  # noqa: N818 - it is an outcome that the caller asked for, not an error
+    """Raised by a callback to stop the work that called it; everything done so far is kept."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of a long computation.
+
+    ``stage`` names what runs ("classifier", "adversary", "sweep", ...), ``step`` of ``total`` steps are
+    done, ``elapsed`` and ``remaining`` are in seconds (``remaining`` is None until it can be estimated),
+    and ``values`` holds what is worth plotting live.
+    """
+
+    stage: str
+    step: int
+    total: int
+    elapsed: float
+    remaining: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+Callback = Callable[[Progress], None]
+
+
+class Clock:
+    """Makes `Progress` reports with time spent and time left for one stage of ``total`` steps."""
+
+    def __init__(self, stage: str, total: int, callback: Callback | None, *, start: int = 0) -> None:
+        self.stage, self.total, self.callback = stage, total, callback
+        self._first, self._began = start, perf_counter()
+
+    def report(self, step: int, **values: float) -> None:
+        """Tell the callback that ``step`` steps are done. It may raise `Cancelled`."""
+        if self.callback is None:
+            return
+        elapsed = perf_counter() - self._began
+        done = step - self._first
+        remaining = elapsed / done * (self.total - step) if done > 0 else None
+        self.callback(Progress(self.stage, step, self.total, elapsed, remaining, values))

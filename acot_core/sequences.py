@@ -1,0 +1,246 @@
+"""Sets of sequences: validation, padding, chunks, devices and seeds (Sec. 3, "Problem Formulation").
+
+A sequence X is a tensor (n, d) whose rows x_1, ..., x_n are frame features in temporal order: float32,
+non-negative (they come out of a ReLU) and of unit l2 norm (Sec. 4, "Hyperparameters"; App. B, "Datasets and
+Features"). Sequences differ in n and agree in d.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = [
+    "PaddedSequences",
+    "check_labels",
+    "check_sequences",
+    "chunks",
+    "content_seed",
+    "normalize_frames",
+    "pad",
+    "resolve_device",
+    "resolve_seed",
+]
+
+
+@dataclass(frozen=True)
+class PaddedSequences:
+    """Sequences of different lengths as one tensor.
+
+    Attributes
+    ----------
+    frames : Tensor (B, n, d)
+        The frames; rows beyond a sequence's length are zero.
+    mask : bool Tensor (B, n)
+        True where a row is a frame of its sequence.
+    """
+
+    frames: Tensor
+    mask: Tensor
+
+    @property
+    def lengths(self) -> Tensor:
+        """Number of frames of each sequence: int64 (B,)."""
+        return self.mask.sum(-1)
+
+    @property
+    def weights(self) -> Tensor:
+        """The uniform measure over each sequence's frames, zero on padding: (B, n), rows sum to one."""
+        mask = self.mask.to(self.frames.dtype)
+        return mask / mask.sum(-1, keepdim=True)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def to(self, device: torch.device | str) -> PaddedSequences:
+        """The same sequences on another device."""
+        return PaddedSequences(self.frames.to(device), self.mask.to(device))
+
+    def unpad(self) -> list[Tensor]:
+        """The sequences as a list of (n_i, d) tensors."""
+        return [f[:n] for f, n in zip(self.frames, self.lengths.tolist(), strict=True)]
+
+
+def normalize_frames(frames: Tensor) -> Tensor:
+    """Rows scaled to unit l2 norm, without overflow or underflow; a zero row stays zero. (..., d)"""
+    scale = frames.abs().amax(-1, keepdim=True)
+    frames = frames / torch.where(scale > 0, scale, 1)
+    norm = torch.linalg.vector_norm(frames, dim=-1, keepdim=True)
+    return frames / torch.where(norm > 0, norm, 1)
+
+
+def check_sequences(
+    sequences: Sequence[Any], *, name: str = "sequences", min_length: int = 1, n_features: int | None = None
+) -> list[Tensor]:
+    """Validate a set of sequences and return it as float32 CPU tensors with unit-norm rows.
+
+    Parameters
+    ----------
+    sequences : sequence of N array-likes (n_i, d)
+        Numbers of any real type; non-negative. Rows need not be normalised: they are scaled to unit norm.
+    name : str
+        What the sequences are called in messages.
+    min_length : int
+        The least number of frames a sequence may have.
+    n_features : int, optional
+        The dimension d that was seen in fit.
+
+    Returns
+    -------
+    list of N tensors (n_i, d)
+
+    Raises
+    ------
+    ValueError
+        No sequence at all; a sequence that is not a 2-D array of real numbers, is too short, differs in d,
+        has a NaN, an infinity, a negative entry or an all-zero frame. The message names the sequence.
+    """
+    if isinstance(sequences, str | bytes | dict) or not hasattr(sequences, "__len__"):
+        raise ValueError(
+            f"{name}: expected a list of arrays (n_i, d), one a sequence, got {type(sequences).__name__}"
+        )
+    if len(sequences) == 0:
+        raise ValueError(f"{name}: expected at least one sequence of shape (n_i, d), got none")
+    checked = []
+    for i, sequence in enumerate(sequences):
+        frames = _as_matrix(sequence, f"{name}[{i}]")
+        n, d = frames.shape
+        if n < min_length:
+            raise ValueError(
+                f"{name}[{i}]: expected at least {min_length} frame(s), got {n} (shape {(n, d)})"
+            )
+        expected = n_features if n_features is not None else (checked[0].shape[1] if checked else d)
+        if d != expected or d == 0:
+            raise ValueError(f"{name}[{i}]: expected {max(expected, 1)} features a frame, got shape {(n, d)}")
+        if not torch.isfinite(frames).all():
+            t = int((~torch.isfinite(frames)).any(1).nonzero()[0])
+            raise ValueError(f"{name}[{i}] (shape {(n, d)}): frame {t} holds a NaN or an infinity")
+        if (frames < 0).any():
+            t = int((frames < 0).any(1).nonzero()[0])
+            raise ValueError(
+                f"{name}[{i}] (shape {(n, d)}): frame {t} has a negative entry; features are expected to be "
+                "non-negative, as after a ReLU (acot_core.datasets.encode makes such features)"
+            )
+        if (frames == 0).all(1).any():
+            t = int((frames == 0).all(1).nonzero()[0])
+            raise ValueError(
+                f"{name}[{i}] (shape {(n, d)}): frame {t} is all zero and cannot be scaled to unit norm"
+            )
+        checked.append(normalize_frames(frames).to(torch.float32))
+    return checked
+
+
+def _as_matrix(sequence: Any, name: str) -> Tensor:
+    """One sequence as a floating tensor (n, d) on the CPU; nothing but shape and type is judged."""
+    if isinstance(sequence, Tensor):
+        frames = sequence.detach().cpu()
+    else:
+        try:
+            array = np.asarray(sequence)
+        except ValueError as error:
+            raise ValueError(f"{name}: expected an array (n, d), got rows of different lengths") from error
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
+        # A copy where torch cannot view it: read-only, negative strides, foreign byte order, long double.
+        frames = torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype != np.float32 else None))
+    if frames.is_complex() or frames.ndim != 2:
+        raise ValueError(f"{name}: expected a real 2-D array (n, d), got shape {tuple(frames.shape)}")
+    return frames if frames.dtype in (torch.float32, torch.float64) else frames.double()
+
+
+def check_labels(labels: Any, n_sequences: int) -> np.ndarray:
+    """Validate class labels: one for each sequence, (N,), without missing values.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape or length, or a NaN.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1 or len(array) != n_sequences:
+        raise ValueError(f"labels: expected shape ({n_sequences},), one a sequence, got {array.shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"labels[{int(np.flatnonzero(~np.isfinite(array))[0])}] is not a number")
+    return array
+
+
+def pad(sequences: Sequence[Tensor]) -> PaddedSequences:
+    """Put N tensors (n_i, d) into one (N, max n_i, d), zero-padded at the end."""
+    frames = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+    lengths = torch.tensor([len(s) for s in sequences], device=frames.device)
+    return PaddedSequences(frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None])
+
+
+def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> Iterator[np.ndarray]:
+    """Split sequences into batches of similar length that need at most ``budget`` bytes each.
+
+    Parameters
+    ----------
+    lengths : N ints
+        Rows that each sequence takes.
+    row_bytes : int
+        Bytes a row needs, all temporaries counted.
+    budget : int
+        Bytes a batch may need; a single sequence may exceed it.
+
+    Yields
+    ------
+    int array of the positions in one batch, shortest sequences first; every position exactly once.
+    """
+    order = np.argsort(np.asarray(lengths), kind="stable")
+    start = 0
+    for stop in range(1, len(order) + 1):
+        # Sorted by length, so the next sequence is the longest and sets the padding of the batch.
+        if stop == len(order) or (stop + 1 - start) * lengths[order[stop]] * row_bytes > budget:
+            yield order[start:stop]
+            start = stop
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """The torch device to run on; "auto" is the GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        The device is unknown or not present on this machine.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device: expected 'auto', 'cpu' or 'cuda', got {device!r}") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: {device!r} was asked for, but torch sees no CUDA device")
+    return resolved
+
+
+def resolve_seed(random_state: int | np.random.RandomState | np.random.Generator | None) -> int:
+    """One integer seed from whatever scikit-learn's users pass as ``random_state``; None draws a fresh one."""
+    if isinstance(random_state, bool) or not isinstance(
+        random_state, int | np.integer | np.random.RandomState | np.random.Generator | None
+    ):
+        raise ValueError(f"random_state: expected an int, a numpy generator or None, got {random_state!r}")
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    generator = np.random.default_rng() if random_state is None else random_state
+    return int(generator.integers(2**31 - 1))
+
+
+def content_seed(frames: Tensor, seed: int) -> int:
+    """A seed for one sequence, from ``seed`` and the sequence's own numbers (n, d), and nothing else.
+
+    The noise drawn for a sequence therefore does not depend on which other sequences share its batch, on
+    their order or on the number of batches: pooling one sequence alone gives what pooling all gives.
+    """
+    digest = hashlib.blake2b(digest_size=8, key=str(seed).encode()[:64])
+    digest.update(frames.detach().cpu().contiguous().numpy().tobytes())
+    return int.from_bytes(digest.digest(), "little") >> 1

@@ -9,7 +9,7 @@ from time import perf_counter
 __all__ = ["Callback", "Cancelled", "Clock", "Progress"]
 
 
-class Cancelled(Exception):  # noqa: N818 - it is an outcome that the caller asked for, not an error
+class Cancelled(Exception):
     """Raised by a callback to stop the work that called it; everything done so far is kept."""
 
 

@@ -222,7 +222,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def resolve_seed(random_state: int | np.random.RandomState | np.random.Generator | None) -> int:
-    """One integer seed from whatever scikit-learn's users pass as ``random_state``; None draws a fresh one."""
+    """One integer seed from what scikit-learn's users pass as ``random_state``; None draws a fresh one."""
     if isinstance(random_state, bool) or not isinstance(
         random_state, int | np.integer | np.random.RandomState | np.random.Generator | None
     ):

@@ -1,0 +1,1 @@
+"""The dashboard and the notebooks' widgets, over acot_core."""

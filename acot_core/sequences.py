@@ -107,7 +107,7 @@ def check_sequences(
         )
     if len(sequences) == 0:
         raise ValueError(f"{name}: expected at least one sequence of shape (n_i, d), got none")
-    checked = []
+    checked: list[Tensor] = []
     for i, sequence in enumerate(sequences):
         frames = _as_matrix(sequence, f"{name}[{i}]")
         n, d = frames.shape

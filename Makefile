@@ -1,0 +1,52 @@
+# Every target does its own set-up in .venv; nothing but Python >= 3.11 and make is needed.
+PYTHON  ?= python3
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+PORT    ?= 5006
+WORKERS ?= 2
+
+.PHONY: explore lab test lint format bench docs clean help
+
+help:            ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+explore: $(VENV)/.app  ## serve the dashboard on http://localhost:5006/explorer (PORT=... for another port)
+	$(BIN)/panel serve apps/explorer.py --address 127.0.0.1 --port $(PORT) --show
+
+lab: $(VENV)/.dev  ## open the first notebook in JupyterLab
+	$(BIN)/jupyter lab --LabApp.news_url= \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks/00_start_here.ipynb
+
+test: $(VENV)/.dev  ## unit, notebook and browser tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(VENV)/.dev  ## ruff (check and format) and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## all benchmarks, on the GPU too where there is one; results in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.dev  ## API documentation from the docstrings, in docs/api
+	$(BIN)/pdoc --math --docformat numpy --output-directory docs/api acot_core
+
+clean:           ## remove the virtual environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/api
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -c constraints.txt -e '.[app,datasets]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.app

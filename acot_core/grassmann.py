@@ -1,0 +1,157 @@
+"""Geometry of the Grassmannian G(d, k): subspaces as orthonormal bases U (B, d, k) (Sec. 3.1 and 3.5).
+
+A tangent vector at U is a matrix D with U'D = 0. Every function works on a batch, on the device and in the
+dtype of its input.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "distance",
+    "orthonormalize",
+    "principal_angles",
+    "principal_subspace",
+    "project",
+    "projection_kernel",
+    "random_point",
+    "retract_polar",
+    "retract_qr",
+]
+
+
+def project(U: Tensor, Z: Tensor) -> Tensor:
+    """Tangent part (I - UU')Z of an ambient vector Z at U, both (B, d, k)."""
+    return Z - U @ (U.mT @ Z)
+
+
+def orthonormalize(A: Tensor) -> Tensor:
+    """Orthonormal basis of the columns of A (B, d, k): the Q factor whose R has a positive diagonal."""
+    Q, R = torch.linalg.qr(A)
+    sign = torch.where(torch.diagonal(R, dim1=-2, dim2=-1) < 0, -1, 1).to(A.dtype)
+    return Q * sign[..., None, :]
+
+
+def retract_qr(U: Tensor, D: Tensor) -> Tensor:
+    """Retraction along the tangent vector D by the QR decomposition of U + D: (B, d, k)."""
+    return orthonormalize(U + D)
+
+
+def retract_polar(U: Tensor, D: Tensor) -> Tensor:
+    """Retraction along the tangent vector D by the polar factor of U + D: (B, d, k)."""
+    left, _, right = torch.linalg.svd(U + D, full_matrices=False)
+    return left @ right
+
+
+def random_point(
+    n_points: int,
+    d: int,
+    k: int,
+    generator: torch.Generator,
+    *,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Subspaces drawn uniformly: (B, d, k), on the generator's device."""
+    if not 1 <= k <= d:
+        raise ValueError(f"k: expected 1 <= k <= d = {d}, got {k}")
+    A = torch.randn(n_points, d, k, generator=generator, dtype=dtype, device=generator.device)
+    return orthonormalize(A)
+
+
+def principal_angles(U: Tensor, V: Tensor) -> Tensor:
+    """Principal angles of span U (B, d, k) and span V (B, d, l), radians, ascending: (B, min(k, l))."""
+    if U.shape[-1] < V.shape[-1]:
+        U, V = V, U
+    cosine = torch.linalg.svdvals(U.mT @ V).clamp(max=1)  # descending
+    sine = torch.linalg.svdvals(V - U @ (U.mT @ V)).flip(-1).clamp(max=1)  # ascending
+    # The arc cosine loses half the digits of small angles, the arc sine those of large ones.
+    return torch.where(cosine.square() < 0.5, torch.arccos(cosine), torch.arcsin(sine))
+
+
+def distance(U: Tensor, V: Tensor) -> Tensor:
+    """Geodesic distance: the l2 norm of the principal angles, (B,)."""
+    return torch.linalg.vector_norm(principal_angles(U, V), dim=-1)
+
+
+def projection_kernel(U: Tensor, V: Tensor, *, block_bytes: int = 2**28) -> Tensor:
+    """The kernel's inner product of Eq. (14), ||U_i' V_j||_F^2, for all pairs, in blocks of rows.
+
+    Parameters
+    ----------
+    U : Tensor (N, d, k)
+    V : Tensor (M, d, l)
+    block_bytes : int
+        Memory a block of products may take.
+
+    Returns
+    -------
+    Tensor (N, M)
+    """
+    if U.ndim != 3 or V.ndim != 3 or U.shape[1] != V.shape[1]:
+        raise ValueError(f"expected (N, d, k) and (M, d, l), got {tuple(U.shape)} and {tuple(V.shape)}")
+    n, d, k = U.shape
+    m, _, el = V.shape
+    rows = V.permute(0, 2, 1).reshape(m * el, d)
+    block = max(1, block_bytes // max(1, k * m * el * U.element_size()))
+    kernel = U.new_empty(n, m)
+    for start in range(0, n, block):
+        part = U[start : start + block]
+        inner = part.permute(0, 2, 1).reshape(-1, d) @ rows.T  # (bk,d) @ (d,Ml) -> (bk,Ml)
+        kernel[start : start + block] = inner.reshape(len(part), k, m, el).square().sum((1, 3))
+    return kernel
+
+
+def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
+    """Top-k principal directions of each sequence: the start of the subspace step (Sec. 3.5).
+
+    The frames are not centred, since f_U(x) = UU'x is linear. Where a sequence has fewer than k independent
+    frames its basis is completed by coordinate directions, so that any k <= d works.
+
+    Parameters
+    ----------
+    frames : Tensor (B, n, d)
+    mask : bool Tensor (B, n), optional
+        True where a row is a frame.
+    k : int
+
+    Returns
+    -------
+    Tensor (B, d, k)
+        Orthonormal, by descending singular value; of each column the entry of largest magnitude is positive.
+    """
+    n, d = frames.shape[1:]
+    if not 1 <= k <= d:
+        raise ValueError(f"k: expected 1 <= k <= d = {d}, got {k}")
+    if mask is not None:
+        frames = frames * mask[:, :, None]
+    _, S, Vh = torch.linalg.svd(frames, full_matrices=False)
+    rank = min(k, n, d)
+    basis = frames.new_zeros(len(frames), d, k)
+    good = S[:, :rank] > S[:, :1] * max(n, d) * torch.finfo(frames.dtype).eps
+    basis[:, :, :rank] = Vh[:, :rank].mT * good[:, None, :]
+    return _fix_signs(_complete(basis))
+
+
+def _fix_signs(U: Tensor) -> Tensor:
+    largest = U.gather(1, U.abs().argmax(1, keepdim=True))
+    return U * torch.where(largest < 0, -1, 1).to(U.dtype)
+
+
+def _complete(U: Tensor) -> Tensor:
+    """Replace zero columns of an otherwise orthonormal U (B, d, k) by directions orthogonal to the rest."""
+    missing = (U == 0).all(1)  # (B, k)
+    if not missing.any():
+        return U
+    U = U.clone()
+    for i, j in missing.nonzero().tolist():
+        # The coordinate direction that the columns so far cover least.
+        free = int((1 - U[i].square().sum(1)).argmax())
+        column = torch.zeros_like(U[i, :, j])
+        column[free] = 1
+        for _ in range(2):  # twice is enough for orthogonality to rounding
+            column = column - U[i] @ (U[i].T @ column)
+            column = column / torch.linalg.vector_norm(column)
+        U[i, :, j] = column
+    return U

@@ -1,0 +1,184 @@
+"""The subspace objective of one sequence, Eq. (10) in the form of Eq. (13), for a batch of sequences.
+
+For frames x_t, their barycentric images T_t = n sum_j pi_tj y_j and f_U(x) = UU'x, minimise over U
+
+    - (1/n) sum_t ||f_U(x_t) - T_t||^2  +  beta1 (1/n) sum_t ||f_U(x_t) - x_t||^2
+    + beta2 (1/(n-1)) sum_t [ ||U'x_t||^2 + eta - ||U'x_{t+1}||^2 ]_+
+
+that is: contrast, distortion and temporal order. U enters through the responses E = Z U alone, where the rows
+of Z are the frames and their images (or, with the ground cost of Eq. 4, the negatives): neither UU' nor any
+d x d matrix is formed.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from acot_core.transport import GroundCost
+
+__all__ = ["ACOTObjective", "barycentric_images"]
+
+
+def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
+    """Where the plan sends each frame on average: T_i = sum_j pi_ij y_j / sum_j pi_ij.
+
+    Parameters
+    ----------
+    plan : Tensor (B, n, m)
+    negatives : Tensor (B, m, d)
+
+    Returns
+    -------
+    Tensor (B, n, d)
+        Zero where a row of the plan has no mass.
+    """
+    mass = plan.sum(2, keepdim=True)
+    return (plan / torch.where(mass > 0, mass, 1)) @ negatives  # (n,m) @ (m,d) -> (n,d)
+
+
+class ACOTObjective:
+    """Eq. (13) for B sequences, with Euclidean gradient.
+
+    Parameters
+    ----------
+    frames : Tensor (B, n, d)
+    images : Tensor (B, n, d), optional
+        Barycentric images T of the frames. With these alone the contrast is that of Eq. (13).
+    mask : bool Tensor (B, n), optional
+        True where a row is a frame; padding is at the end.
+    plan, negatives : Tensors (B, n, m) and (B, m, d), optional
+        Instead of images. The contrast is then the transport cost <pi, c(f_U(X), Y)> itself, which for the
+        squared cost differs from Eq. (13) by a constant.
+    beta1, beta2, eta : float
+        Weights of distortion and order, and the order's margin.
+    ground_cost : {"sqeuclidean", "euclidean"}
+        Squared as in Eqs. (5) and (13), or not, as in Eq. (4), which needs plan and negatives.
+
+    Notes
+    -----
+    Weights are per sequence: 1/n_i and 1/(n_i - 1) with its own length n_i. A sequence of one frame has no
+    order term.
+    """
+
+    def __init__(
+        self,
+        frames: Tensor,
+        images: Tensor | None = None,
+        mask: Tensor | None = None,
+        *,
+        plan: Tensor | None = None,
+        negatives: Tensor | None = None,
+        beta1: float = 1.0,
+        beta2: float = 10.0,
+        eta: float = 0.01,
+        ground_cost: GroundCost = "sqeuclidean",
+    ) -> None:
+        n_sequences, n, _ = frames.shape
+        if (images is None) == (plan is None) or (plan is None) != (negatives is None):
+            raise ValueError("expected either images, or plan and negatives")
+        if ground_cost not in ("sqeuclidean", "euclidean"):
+            raise ValueError(f"ground_cost: expected 'sqeuclidean' or 'euclidean', got {ground_cost!r}")
+        if ground_cost == "euclidean" and plan is None:
+            raise ValueError("ground_cost='euclidean' needs plan and negatives, not images")
+        if mask is None:
+            mask = torch.ones(n_sequences, n, dtype=torch.bool, device=frames.device)
+        self.beta1, self.beta2, self.eta = beta1, beta2, eta
+        real = mask.to(frames.dtype)
+        lengths = real.sum(1, keepdim=True)
+        self.weights = real / lengths  # (B, n)
+        self.pair_weights = real[:, :-1] * real[:, 1:] / (lengths - 1).clamp_min(1)  # (B, n-1)
+        self.frame_norm = (self.weights * frames.square().sum(2)).sum(1)  # (1/n) ||X||^2, (B,)
+        self.plan = self.negative_norms = None
+        if plan is not None and negatives is not None and ground_cost == "euclidean":
+            self.plan, self.negative_norms = plan, negatives.square().sum(2)
+            self.image_norm = torch.zeros_like(self.frame_norm)
+            partners = negatives
+        elif plan is not None and negatives is not None:
+            partners = barycentric_images(plan, negatives)
+            self.image_norm = (plan.sum(1) * negatives.square().sum(2)).sum(1)
+        else:
+            assert images is not None
+            if images.shape != frames.shape:
+                raise ValueError(f"images: expected shape {tuple(frames.shape)}, got {tuple(images.shape)}")
+            partners = images
+            self.image_norm = (self.weights * images.square().sum(2)).sum(1)  # (1/n) ||T||^2, (B,)
+        self.rows = torch.cat([frames * real[:, :, None], partners], 1)  # Z, (B, p, d)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def select(self, index: Tensor) -> Self:
+        """The objective of some of the sequences: ``index`` int64 (b,) or bool (B,)."""
+        part = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(part, name, value[index])
+        return part
+
+    def value(self, U: Tensor) -> Tensor:
+        """Objective at U (B, d, k): (B,)."""
+        return self.response_value(self.rows @ U)
+
+    def gradient(self, U: Tensor) -> Tensor:
+        """Euclidean gradient at U (B, d, k); a subgradient on the hinge's kink: (B, d, k)."""
+        return self.rows.mT @ self.response_gradient(self.rows @ U)
+
+    def value_and_gradient(self, U: Tensor) -> tuple[Tensor, Tensor]:
+        """Both at the price of one product ZU less."""
+        E = self.rows @ U
+        return self.response_value(E), self.rows.mT @ self.response_gradient(E)
+
+    def terms(self, U: Tensor) -> dict[str, Tensor]:
+        """The terms, (B,) each and unweighted: value = -contrast + beta1 distortion + beta2 order."""
+        contrast, distortion, order = self._terms(self.rows @ U)
+        return {"contrast": contrast, "distortion": distortion, "order": order}
+
+    def energies(self, U: Tensor) -> Tensor:
+        """Energy ||U'x_t||^2 that each frame keeps: (B, n)."""
+        n = self.weights.shape[1]
+        return (self.rows[:, :n] @ U).square().sum(2)
+
+    def response_value(self, E: Tensor) -> Tensor:
+        """Objective as a function of the responses E = Z U (B, p, k): (B,)."""
+        contrast, distortion, order = self._terms(E)
+        return -contrast + self.beta1 * distortion + self.beta2 * order
+
+    def response_gradient(self, E: Tensor) -> Tensor:
+        """Gradient with respect to the responses: (B, p, k)."""
+        n = self.weights.shape[1]
+        A, P = E[:, :n], E[:, n:]
+        energy = A.square().sum(2)
+        active = self.beta2 * self.pair_weights * (energy[:, :-1] + self.eta > energy[:, 1:])
+        slope = -self.beta1 * self.weights  # d objective / d energy, (B, n)
+        slope[:, :-1] += active
+        slope[:, 1:] -= active
+        if self.plan is None:
+            slope -= self.weights
+            W = 2 * self.weights[:, :, None]
+            return torch.cat([2 * slope[:, :, None] * A + W * P, W * A], 1)
+        length = self._distances(A, P, energy)
+        ratio = torch.where(length > 0, self.plan / length, 0)
+        slope = 2 * slope - ratio.sum(2)
+        return torch.cat([slope[:, :, None] * A + ratio @ P, ratio.mT @ A], 1)
+
+    def _terms(self, E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        n = self.weights.shape[1]
+        A, P = E[:, :n], E[:, n:]
+        energy = A.square().sum(2)
+        kept = (self.weights * energy).sum(1)
+        if self.plan is None:
+            contrast = kept - 2 * (self.weights * (A * P).sum(2)).sum(1) + self.image_norm
+        else:
+            contrast = (self.plan * self._distances(A, P, energy)).sum((1, 2))
+        order = (self.pair_weights * torch.relu(energy[:, :-1] + self.eta - energy[:, 1:])).sum(1)
+        return contrast, self.frame_norm - kept, order
+
+    def _distances(self, A: Tensor, P: Tensor, energy: Tensor) -> Tensor:
+        """||UU'x_i - y_j|| from the responses: (B, n, m)."""
+        assert self.negative_norms is not None
+        square = energy[:, :, None] + self.negative_norms[:, None, :] - 2 * (A @ P.mT)
+        return square.clamp_min(0).sqrt()

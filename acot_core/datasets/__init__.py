@@ -1,0 +1,19 @@
+"""Loaders, generators and frame encoders: every data set as a `SequenceDataset`."""
+
+from acot_core.datasets.encoders import FrameEncoder, encode
+from acot_core.datasets.loading import DATASETS, DatasetInfo, data_root, load
+from acot_core.datasets.planted import planted
+from acot_core.datasets.sequence_dataset import SequenceDataset
+from acot_core.datasets.storage import save_dataset
+
+__all__ = [
+    "DATASETS",
+    "DatasetInfo",
+    "FrameEncoder",
+    "SequenceDataset",
+    "data_root",
+    "encode",
+    "load",
+    "planted",
+    "save_dataset",
+]

@@ -1,0 +1,213 @@
+"""Frame encoders: from raw signals to frame features (Sec. 4; App. B, "Datasets and Features").
+
+The paper's frames are outputs of a convolutional network's ReLU layer, scaled to unit norm. A raw signal
+becomes such a sequence in two steps: windows of consecutive rows, and a layer of ReLU units on each window.
+The units are random ("untrained", the case of off-the-shelf features) or learned with a classifier on top
+("trained", the case of the paper's fine-tuned networks). Either way only training clips are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from acot_core.progress import Callback
+from acot_core.sequences import check_labels, normalize_frames, resolve_seed
+
+__all__ = ["FrameEncoder", "check_signals", "encode", "windows"]
+
+Kind = Literal["untrained", "trained"]
+
+
+def windows(signal: Tensor, window: int = 1, stride: int = 1) -> Tensor:
+    """Windows of consecutive rows of a signal, each flattened to one row.
+
+    Parameters
+    ----------
+    signal : Tensor (n, c)
+    window : int
+        Rows in a window. A signal with fewer rows is continued by its last one.
+    stride : int
+        Rows from the start of a window to the start of the next.
+
+    Returns
+    -------
+    Tensor ((max(n, window) - window) // stride + 1, window * c)
+    """
+    if len(signal) < window:
+        signal = torch.cat([signal, signal[-1:].expand(window - len(signal), -1)])
+    return signal.unfold(0, window, stride).transpose(1, 2).flatten(1)  # (t, c, w) -> (t, w, c) -> (t, w c)
+
+
+def check_signals(raw: Sequence[Any], name: str = "raw") -> list[Tensor]:
+    """Validate raw signals: N arrays (n_i, c) of finite real numbers, n_i >= 1, one c. float32 CPU tensors.
+
+    Raises
+    ------
+    ValueError
+        Naming the signal, its shape and what was expected.
+    """
+    if len(raw) == 0:
+        raise ValueError(f"{name}: expected at least one signal of shape (n_i, c), got none")
+    checked: list[Tensor] = []
+    for i, signal in enumerate(raw):
+        array = np.asarray(signal.detach().cpu() if isinstance(signal, Tensor) else signal)
+        expected = checked[0].shape[1] if checked else "c"
+        if array.dtype.kind not in "biuf" or array.ndim != 2 or 0 in array.shape:
+            raise ValueError(
+                f"{name}[{i}]: expected real numbers of shape (n >= 1, {expected}), "
+                f"got {array.dtype} {array.shape}"
+            )
+        if checked and array.shape[1] != expected:
+            raise ValueError(f"{name}[{i}]: expected {expected} channels, got shape {array.shape}")
+        tensor = torch.from_numpy(np.array(array, dtype=np.float32))
+        if not torch.isfinite(tensor).all():
+            t = int((~torch.isfinite(tensor)).any(1).nonzero()[0])
+            raise ValueError(f"{name}[{i}] (shape {array.shape}): row {t} holds a NaN or an infinity")
+        checked.append(tensor)
+    return checked
+
+
+class FrameEncoder(TransformerMixin, BaseEstimator):
+    """Turns raw signals into sequences of non-negative, unit-norm frame features.
+
+    Parameters
+    ----------
+    kind : "untrained" or "trained"
+        Random ReLU units, or a ReLU network fitted to tell the classes of frames, of which the last hidden
+        layer is the feature.
+    n_features : int
+        Number d of features of a frame.
+    window, stride : int
+        Rows of the signal in a window, and from one window to the next.
+    random_state : int, generator or None
+        Seed of the weights (and, when trained, of batches, dropout and the clips held out).
+    device : str
+
+    Attributes
+    ----------
+    mean_, scale_ : Tensor (window * c,)
+        Standardisation of the windows, from the clips seen in fit.
+    weights_ : list of (Tensor (d_in, d_out), Tensor (d_out,))
+        The layers; each is followed by a ReLU.
+    """
+
+    def __init__(
+        self,
+        kind: Kind = "untrained",
+        *,
+        n_features: int = 256,
+        window: int = 1,
+        stride: int = 1,
+        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
+        device: str = "cpu",
+    ) -> None:
+        self.kind = kind
+        self.n_features = n_features
+        self.window = window
+        self.stride = stride
+        self.random_state = random_state
+        self.device = device
+
+    def fit(self, X: Sequence[Any], y: Any = None, callback: Callback | None = None) -> Self:
+        """Fit the encoder on raw signals X, N arrays (n_i, c); y (N,) are their classes ("trained" only)."""
+        for name in ("n_features", "window", "stride"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
+        if self.kind not in ("untrained", "trained"):
+            raise ValueError(f"kind: expected 'untrained' or 'trained', got {self.kind!r}")
+        signals = check_signals(X, "X")
+        generator = torch.Generator().manual_seed(resolve_seed(self.random_state))
+        rows = [windows(s, self.window, self.stride) for s in signals]
+        frames = torch.cat(rows)
+        self.n_features_in_ = signals[0].shape[1]
+        self.mean_ = frames.mean(0)
+        spread = frames.std(0, correction=0)
+        self.scale_ = torch.where(spread > 1e-6 * spread.max(), spread, 1)
+        rows = [(r - self.mean_) / self.scale_ for r in rows]
+        if self.kind == "untrained":
+            self.weights_ = [_random_layer(frames.shape[1], self.n_features, generator)]
+        else:
+            raise NotImplementedError
+        return self
+
+    def transform(self, X: Sequence[Any]) -> list[Tensor]:
+        """Encode raw signals, N arrays (n_i, c), as N tensors (windows, d): non-negative, unit-norm rows."""
+        check_is_fitted(self)
+        signals = check_signals(X, "X")
+        if signals[0].shape[1] != self.n_features_in_:
+            raise ValueError(f"X: expected {self.n_features_in_} channels, got {signals[0].shape[1]}")
+        rows = [windows(s, self.window, self.stride) for s in signals]
+        frames = (torch.cat(rows) - self.mean_) / self.scale_
+        for weight, bias in self.weights_:
+            frames = (frames @ weight + bias).relu()  # (n, d_in) @ (d_in, d_out) -> (n, d_out)
+        # A frame on which no unit fires has no direction: it gets the one that favours no feature.
+        silent = (frames == 0).all(1, keepdim=True)
+        frames = normalize_frames(torch.where(silent, 1.0, frames))
+        return list(frames.split([len(r) for r in rows]))
+
+
+def encode(
+    raw: Sequence[Any],
+    kind: Kind = "untrained",
+    *,
+    train: Any = None,
+    labels: Any = None,
+    n_features: int = 256,
+    window: int = 1,
+    stride: int = 1,
+    random_state: int | np.random.RandomState | np.random.Generator | None = 0,
+    device: str = "cpu",
+    callback: Callback | None = None,
+) -> list[Tensor]:
+    """Encode raw signals with a `FrameEncoder` that is fitted on the training clips alone.
+
+    Parameters
+    ----------
+    raw : sequence of N arrays (n_i, c)
+    kind : "untrained" or "trained"
+    train : bool array (N,), optional
+        True where a clip may be looked at in fitting; all by default.
+    labels : array (N,), optional
+        Classes; needed for "trained".
+    n_features, window, stride, random_state, device
+        As in `FrameEncoder`.
+    callback : callable, optional
+        Gets `acot_core.progress.Progress` reports.
+
+    Returns
+    -------
+    list of N Tensor (windows, n_features)
+        Non-negative, rows of unit norm.
+
+    Raises
+    ------
+    ValueError
+        A signal, the mask or the labels do not fit.
+    """
+    signals = check_signals(raw)
+    mask = np.ones(len(signals), bool) if train is None else np.asarray(train)
+    if mask.shape != (len(signals),) or mask.dtype != bool or not mask.any():
+        raise ValueError(
+            f"train: expected a boolean array of shape ({len(signals)},) with at least one True, "
+            f"got {mask.dtype} {mask.shape}"
+        )
+    encoder = FrameEncoder(
+        kind, n_features=n_features, window=window, stride=stride, random_state=random_state, device=device
+    )
+    fitted = [s for s, seen in zip(signals, mask, strict=True) if seen]
+    y = None if labels is None else check_labels(labels, len(signals))[mask]
+    return encoder.fit(fitted, y, callback).transform(signals)
+
+
+def _random_layer(n_in: int, n_out: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random ReLU units on standardised inputs: half of them fire on an average window."""
+    weight = torch.randn(n_in, n_out, generator=generator) / n_in**0.5
+    return weight, 0.1 * torch.randn(n_out, generator=generator)

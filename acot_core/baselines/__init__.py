@@ -1,0 +1,20 @@
+"""The methods that the paper compares with, and those a user would try first; each names its source."""
+
+from acot_core.baselines.averages import AveragePooling, MaxPooling
+from acot_core.baselines.discriminative import DiscriminativePooling
+from acot_core.baselines.kernelized import KRP
+from acot_core.baselines.ranking import RankPooling
+from acot_core.baselines.signals import DTWClassifier, MiniRocketClassifier
+from acot_core.baselines.subspaces import GRP, PCASubspace
+
+__all__ = [
+    "GRP",
+    "KRP",
+    "AveragePooling",
+    "DTWClassifier",
+    "DiscriminativePooling",
+    "MaxPooling",
+    "MiniRocketClassifier",
+    "PCASubspace",
+    "RankPooling",
+]

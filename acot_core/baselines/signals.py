@@ -1,0 +1,120 @@
+"""Classifiers that a user would try first on raw signals, from aeon (extra ``datasets``).
+
+They see the signals before any frame encoder: N arrays (n_i, c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from acot_core.sequences import check_labels
+
+__all__ = ["DTWClassifier", "MiniRocketClassifier", "resample"]
+
+
+def resample(signals: Sequence[Any], length: int) -> np.ndarray:
+    """Bring N signals (n_i, c) to one length by linear interpolation: float32 (N, c, length)."""
+    grid = np.linspace(0, 1, length)
+    resampled = []
+    for i, signal in enumerate(signals):
+        array = np.asarray(signal, dtype=np.float32)
+        if array.ndim != 2 or len(array) == 0:
+            raise ValueError(f"X[{i}]: expected a signal (n >= 1, c), got shape {array.shape}")
+        time = np.linspace(0, 1, len(array)) if len(array) > 1 else np.zeros(1)
+        resampled.append(np.stack([np.interp(grid, time, channel) for channel in array.T]))
+    return np.stack(resampled).astype(np.float32)
+
+
+class MiniRocketClassifier(ClassifierMixin, BaseEstimator):
+    """Random convolutions, share of positive values, ridge classifier; on signals brought to one length.
+
+    Dempster, Schmidt & Webb (2021), "MiniRocket: a very fast (almost) deterministic transform for time series
+    classification", KDD; aeon's implementation. Signals are resampled to the median training length.
+
+    Parameters
+    ----------
+    n_kernels : int
+    random_state : int
+    """
+
+    def __init__(self, n_kernels: int = 10_000, *, random_state: int = 0) -> None:
+        self.n_kernels = n_kernels
+        self.random_state = random_state
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:
+        """Fit on N signals (n_i, c) with labels (N,)."""
+        from aeon.transformations.collection.convolution_based import MiniRocket
+
+        labels = check_labels(y, len(X))
+        # MiniRocket's kernels need nine samples.
+        self.length_ = max(9, int(np.median([len(signal) for signal in X])))
+        self.model_ = make_pipeline(
+            MiniRocket(n_kernels=self.n_kernels, random_state=self.random_state),
+            StandardScaler(),
+            RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)),
+        ).fit(resample(X, self.length_), labels)
+        self.classes_ = self.model_[-1].classes_
+        return self
+
+    def predict(self, X: Sequence[Any]) -> np.ndarray:
+        """Labels of N signals (n_i, c): (N,)."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict(resample(X, self.length_))
+
+    def decision_function(self, X: Sequence[Any]) -> np.ndarray:
+        """Scores of N signals: (N, n_classes)."""
+        check_is_fitted(self, "model_")
+        scores = self.model_.decision_function(resample(X, self.length_))
+        return scores if scores.ndim == 2 else np.stack([-scores, scores], 1)
+
+
+class DTWClassifier(ClassifierMixin, BaseEstimator):
+    """The nearest neighbour under dynamic time warping of standardised signals.
+
+    Sakoe & Chiba (1978), "Dynamic programming algorithm optimization for spoken word recognition"; as a
+    baseline: Bagnall et al. (2017), "The great time series classification bake off". aeon's implementation.
+
+    Parameters
+    ----------
+    window : float
+        Half-width of the Sakoe-Chiba band, as a share of the length.
+    """
+
+    def __init__(self, window: float = 0.2) -> None:
+        self.window = window
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:
+        """Fit on N signals (n_i, c) with labels (N,)."""
+        from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
+
+        if not 0 < self.window <= 1:
+            raise ValueError(f"window: expected a share between 0 and 1, got {self.window!r}")
+        labels = check_labels(y, len(X))
+        rows = np.concatenate([np.asarray(signal, dtype=float) for signal in X])
+        spread = rows.std(0)
+        self.mean_, self.scale_ = rows.mean(0), np.where(spread > 0, spread, 1)
+        self.model_ = KNeighborsTimeSeriesClassifier(
+            distance="dtw", distance_params={"window": self.window}, n_neighbors=1
+        ).fit(self._standardise(X), labels)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict(self, X: Sequence[Any]) -> np.ndarray:
+        """Labels of N signals (n_i, c): (N,)."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict(self._standardise(X))
+
+    def decision_function(self, X: Sequence[Any]) -> np.ndarray:
+        """One for the neighbour's class, zero for the others: (N, n_classes)."""
+        return (self.predict(X)[:, None] == self.classes_).astype(float)
+
+    def _standardise(self, X: Sequence[Any]) -> list[np.ndarray]:
+        return [((np.asarray(signal, dtype=float) - self.mean_) / self.scale_).T for signal in X]

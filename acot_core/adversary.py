@@ -1,0 +1,524 @@
+"""The adversary: learns noise that hides a frame's class (Sec. 3.2-3.3, Eqs. 8-9; App. B).
+
+First a linear frame classifier ζ is trained and frozen, then the conditional WGAN. A negative of a sequence X
+is y = γ(x - x̂), x a frame of X, x̂ = g(z), z ~ N(X̄, σ² I). The fooling rate, on which Fig. 5 and "60 %" of
+Sec. 4 stand, is the share of frames with argmin ζ(y) = argmax ζ(x) (App. B.2).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from torch import Tensor, nn
+
+from acot_core.adversary_data import FrameTable, frame_table
+from acot_core.checkpoints import read_checkpoint, write_checkpoint
+from acot_core.frame_classifier import linear, train_frame_classifier
+from acot_core.negatives import cycle_frames, number_of_negatives
+from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.sequences import (
+    PaddedSequences,
+    check_sequences,
+    content_seed,
+    pad,
+    resolve_device,
+    resolve_seed,
+)
+from acot_core.wgan import WGAN, Batch
+
+__all__ = ["HISTORY_COLUMNS", "Adversary"]
+
+HISTORY_COLUMNS = (
+    "iteration",
+    "split",
+    "fooling_rate",
+    "misclassification_rate",
+    "noise_norm",
+    "wasserstein",
+    "generator_loss",
+)
+_KIND = "acot-adversary"
+_FREE = {
+    "n_iter",
+    "eval_every",
+    "device",
+    "random_state",
+}  # may differ between a checkpoint and its resumption
+_EVALUATED = 2048  # frames of each split on which the history is evaluated
+_ROWS = 16384  # frames a generator pass in sampling
+
+
+class Adversary(BaseEstimator):
+    """Generator of adversarial negatives, with the frame classifier and the critic that train it.
+
+    Parameters
+    ----------
+    sigma : float, default 0.01
+        σ: standard deviation of the latent around its pivot; 0 makes the noise deterministic.
+    lambda1, lambda2 : float, default 0.1 and 1.0
+        Weights of the classifier's term and of E||x̂||² in Eq. (9).
+    n_iter : int, default 1000
+        Generator steps.
+    pivot : {"mean", "frame"}
+        The latent's mean: the sequence's mean X̄ (the paper) or the frame x itself.
+    adversarial : bool, default True
+        Eq. (9), else the plain WGAN of Eq. (8), y = γ(g(z)), without λ terms.
+    target : {"prediction", "label"}
+        The class l that Eq. (9) hides: what ζ says of x ("ζ(x) -> l", what the fooling rate counts), or the
+        sequence's label.
+    n_critic : int, default 5
+        Critic steps a generator step.
+    clip : float, default 0.01
+        Bound on the critic's weights.
+    learning_rate : float, default 1e-4
+        RMSprop's rate for generator and critic (App. B.2).
+    batch_size : int, default 64
+        Frames a step, drawn with replacement: it may exceed the number of frames.
+    classifier_iter, classifier_learning_rate : int, float, default 500 and 0.01
+        Training of ζ. At the paper's 1e-4, unit-norm features of d = 256 leave ζ below 45 % on its training
+        frames after 500 iterations; 0.01 gives the paper's 80 % (on the pose stream of JHMDB).
+    hidden : int, optional
+        Width of generator and critic; None is d, the paper's.
+    eval_every : int, default 20
+        Iterations between two rows of the history.
+    device : str, default "auto"
+    random_state : int, numpy generator or None
+
+    Attributes
+    ----------
+    classifier_, generator_, critic_ : nn.Module
+        ζ (d -> c, frozen), g (d -> d) and h (d -> 1).
+    classes_ : (c,) array
+        Labels, in the order of ζ's logits.
+    n_iter_ : int
+        Generator steps done.
+    cancelled_ : bool
+        Whether a callback stopped the last fit.
+    seed_ : int
+        What ``random_state`` came to.
+    n_features_in_ : int
+        d.
+    fingerprint_ : str
+        Digest of the training frames and labels.
+    """
+
+    def __init__(
+        self,
+        sigma: float = 0.01,
+        lambda1: float = 0.1,
+        lambda2: float = 1.0,
+        n_iter: int = 1000,
+        pivot: Literal["mean", "frame"] = "mean",
+        adversarial: bool = True,
+        target: Literal["prediction", "label"] = "prediction",
+        n_critic: int = 5,
+        clip: float = 0.01,
+        learning_rate: float = 1e-4,
+        batch_size: int = 64,
+        classifier_iter: int = 500,
+        classifier_learning_rate: float = 0.01,
+        hidden: int | None = None,
+        eval_every: int = 20,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    ) -> None:
+        self.sigma = sigma
+        self.lambda1 = lambda1
+        self.lambda2 = lambda2
+        self.n_iter = n_iter
+        self.pivot = pivot
+        self.adversarial = adversarial
+        self.target = target
+        self.n_critic = n_critic
+        self.clip = clip
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.classifier_iter = classifier_iter
+        self.classifier_learning_rate = classifier_learning_rate
+        self.hidden = hidden
+        self.eval_every = eval_every
+        self.device = device
+        self.random_state = random_state
+
+    # ---------------------------------------------------------------- training
+
+    def fit(
+        self,
+        sequences: Sequence[Any],
+        labels: Any,
+        callback: Callback | None = None,
+        *,
+        held_out: tuple[Sequence[Any], Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 100,
+        resume: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Train ζ, then generator and critic.
+
+        Parameters
+        ----------
+        sequences : sequence of N array-likes (n_i, d)
+            Non-negative frame features; scaled to unit norm. d >= 2.
+        labels : (N,) array-like
+            Class of each sequence; at least two classes.
+        callback : callable, optional
+            Gets `Progress` ("classifier", then "adversary") with the latest row of the history as values; may
+            raise `Cancelled`: then fit returns, and what was trained is kept.
+        held_out : (sequences, labels), optional
+            More sequences, of the same classes, on which the history is evaluated too.
+        checkpoint : path, optional
+            Where to save the state every ``checkpoint_every`` iterations, each time replacing the last.
+        resume : path, optional
+            A checkpoint to go on from, of the same data and parameters (``n_iter`` may be larger). On the CPU
+            the result equals that of the uninterrupted run, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            Bad parameter, sequence, label or checkpoint.
+        """
+        self._check_parameters()
+        if checkpoint_every < 1:
+            raise ValueError(f"checkpoint_every: expected at least 1, got {checkpoint_every}")
+        device = resolve_device(self.device)
+        train, classes = frame_table(sequences, labels, pivot=self.pivot)
+        state = None if resume is None else _read(resume)
+        if state is not None:
+            _check_resumable(resume, state[1], self.get_params(), train.fingerprint)
+        splits = {"train": train}
+        if held_out is not None:
+            splits["held_out"], _ = frame_table(
+                *held_out, pivot=self.pivot, classes=classes, n_features=train.n_features, name="held_out"
+            )
+
+        for name in ("generator_", "critic_", "_wgan", "_rng"):
+            self.__dict__.pop(name, None)
+        self.seed_ = resolve_seed(self.random_state) if state is None else int(state[1]["seed"])
+        self.n_features_in_, self.classes_ = train.n_features, classes
+        self.fingerprint_ = train.fingerprint
+        self._history: list[dict[str, Any]] = []
+        self.n_iter_, self.cancelled_ = 0, False
+        train = train.to(device)
+        try:
+            if state is None:
+                cpu = torch.Generator().manual_seed(self.seed_ % 2**63)
+                self.classifier_ = train_frame_classifier(
+                    train.frames,
+                    train.classes,
+                    len(classes),
+                    generator=cpu,
+                    n_iter=self.classifier_iter,
+                    learning_rate=self.classifier_learning_rate,
+                    callback=callback,
+                )
+                self._assemble(cpu)
+            else:
+                self._restore(*state, device)
+            self._train(train, splits, callback, checkpoint, checkpoint_every)
+        except Cancelled:
+            self.cancelled_ = True
+        return self
+
+    def _train(
+        self,
+        train: FrameTable,
+        splits: dict[str, FrameTable],
+        callback: Callback | None,
+        checkpoint: str | os.PathLike[str] | None,
+        checkpoint_every: int,
+    ) -> None:
+        evaluations = {name: self._evaluation(table) for name, table in splits.items()}
+        targets = self._targets(train.frames, train.classes)
+        clock = Clock("adversary", self.n_iter, callback, start=self.n_iter_)
+        start, told = self.n_iter_, perf_counter()
+        while True:
+            step = self.n_iter_
+            due = step % self.eval_every == 0 or step == self.n_iter
+            if due and not (self._history and self._history[-1]["iteration"] == step):
+                self._history += [
+                    {"iteration": step, "split": s} | self._measure(b) for s, b in evaluations.items()
+                ]
+            if checkpoint is not None and step > start and step % checkpoint_every == 0:
+                self.save(checkpoint)
+            if due or perf_counter() - told > 0.5:
+                clock.report(step, **self._latest(len(splits)))
+                told = perf_counter()
+            if step >= self.n_iter:
+                return
+            self._wgan.iterate(self._batch(train, targets))
+            self.n_iter_ += 1
+
+    def _assemble(self, cpu: torch.Generator) -> None:
+        """Networks at their start, and the generator of batches, from ζ and a CPU generator."""
+        self._wgan = WGAN(
+            self.classifier_,
+            hidden=self.hidden or self.n_features_in_,
+            sigma=self.sigma,
+            lambda1=self.lambda1,
+            lambda2=self.lambda2,
+            adversarial=self.adversarial,
+            clip=self.clip,
+            learning_rate=self.learning_rate,
+            generator=cpu,
+        )
+        self.generator_, self.critic_ = self._wgan.generator, self._wgan.critic
+        self._rng = torch.Generator(self.classifier_.weight.device).manual_seed(self.seed_ % 2**63)
+
+    def _batch(self, train: FrameTable, targets: Tensor) -> Batch:
+        shape = (self.n_critic + 1, self.batch_size)
+        device = train.frames.device
+        rows = torch.randint(len(train.frames), shape, generator=self._rng, device=device)
+        normal = torch.randn((*shape, train.n_features), generator=self._rng, device=device)
+        return Batch(train.frames[rows], train.pivots[train.pivot_of[rows]], targets[rows], normal)
+
+    def _targets(self, frames: Tensor, classes: Tensor) -> Tensor:
+        return classes if self.target == "label" else self.classifier_(frames).argmax(-1)
+
+    def _evaluation(self, table: FrameTable) -> Batch:
+        """A fixed sample of frames and of ε, so that the curve shows the networks' change alone."""
+        cpu = torch.Generator().manual_seed((self.seed_ + 1) % 2**63)
+        rows = torch.randperm(len(table.frames), generator=cpu)[:_EVALUATED]
+        normal = torch.randn(len(rows), table.n_features, generator=cpu)
+        device = self.classifier_.weight.device
+        frames, classes = (
+            table.frames[rows.to(table.frames.device)],
+            table.classes[rows.to(table.classes.device)],
+        )
+        pivots = table.pivots[table.pivot_of[rows.to(table.pivot_of.device)]]
+        frames = frames.to(device)
+        targets = self._targets(frames, classes.to(device))
+        return Batch(frames, pivots.to(device), targets, normal.to(device))
+
+    @torch.no_grad()
+    def _measure(self, batch: Batch) -> dict[str, float]:
+        wgan = self._wgan
+        noise = wgan.noise(batch.pivots, batch.normal)
+        negatives = wgan.negatives(batch.frames, noise)
+        predicted, logits = self.classifier_(batch.frames).argmax(-1), self.classifier_(negatives)
+        values = (
+            (logits.argmin(-1) == predicted).float().mean(),
+            (logits.argmax(-1) != predicted).float().mean(),
+            torch.linalg.vector_norm(noise, dim=-1).mean(),
+            wgan.wasserstein(batch.frames, negatives),
+            wgan.generator_loss(batch.frames, noise, batch.classes),
+        )
+        return dict(zip(HISTORY_COLUMNS[2:], torch.stack(values).tolist(), strict=True))
+
+    def _latest(self, n_splits: int) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for row in self._history[-n_splits:]:
+            prefix = "" if row["split"] == "train" else f"{row['split']}_"
+            values |= {prefix + name: row[name] for name in HISTORY_COLUMNS[2:]}
+        return values
+
+    def _check_parameters(self) -> None:
+        for name, low in (("sigma", 0), ("lambda1", 0), ("lambda2", 0)):
+            value = getattr(self, name)
+            if not (np.isreal(value) and np.isfinite(value) and value >= low):
+                raise ValueError(f"{name}: expected a finite number >= {low}, got {value!r}")
+        for name in ("clip", "learning_rate", "classifier_learning_rate"):
+            value = getattr(self, name)
+            if not (np.isreal(value) and np.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
+        counts = {
+            "n_iter": 0,
+            "n_critic": 1,
+            "batch_size": 1,
+            "classifier_iter": 0,
+            "hidden": 1,
+            "eval_every": 1,
+        }
+        for name, least in counts.items():
+            value = getattr(self, name)
+            if name == "hidden" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise ValueError(f"{name}: expected an int >= {least}, got {value!r}")
+        for name, allowed in (("pivot", ("mean", "frame")), ("target", ("prediction", "label"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
+
+    # ---------------------------------------------------------------- use
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there is a generator to sample from, trained for at least one step (or n_iter = 0)."""
+        return hasattr(self, "generator_") and (self.n_iter_ > 0 or self.n_iter == 0)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.is_fitted
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Tidy table of training: one row an evaluated iteration and split ("train", "held_out").
+
+        Columns: iteration, split, fooling_rate (argmin ζ(y) = argmax ζ(x)), misclassification_rate
+        (argmax ζ(y) != argmax ζ(x)), noise_norm (mean ||x̂||), wasserstein (E h(x) - E h(y)), generator_loss.
+        """
+        return pd.DataFrame(getattr(self, "_history", []), columns=list(HISTORY_COLUMNS))
+
+    def sample(
+        self, sequences: Sequence[Any], n_negatives: int | str, random_state: Any = None
+    ) -> PaddedSequences:
+        """Negatives y = γ(x - x̂) for each sequence.
+
+        Parameters
+        ----------
+        sequences : sequence of N array-likes (n_i, d)
+            Frames in any positive scale.
+        n_negatives : int or str
+            m, or "2n": twice as many as the sequence has frames. The negatives are made from the sequence's
+            frames in turn, in a random order.
+        random_state : optional
+            Seed; None takes the one of fit. A sequence's noise depends on the seed and its own content only.
+
+        Returns
+        -------
+        PaddedSequences
+            frames (N, max m_i, d) on the adversary's device, rows of unit norm.
+
+        Raises
+        ------
+        ValueError
+            Bad sequences or ``n_negatives``.
+        NotFittedError
+            Before fit.
+        """
+        frames, noise = self._draw(sequences, n_negatives, random_state)
+        negatives = self._wgan.negatives(torch.cat(frames), torch.cat(noise))
+        return pad(negatives.split([len(f) for f in frames]))
+
+    def noise(
+        self, sequences: Sequence[Any], n_negatives: int | str, random_state: Any = None
+    ) -> PaddedSequences:
+        """The noise x̂ behind `sample`'s negatives, not normalised: same arguments, same draws."""
+        return pad(self._draw(sequences, n_negatives, random_state)[1])
+
+    @torch.no_grad()
+    def _draw(
+        self, sequences: Sequence[Any], n_negatives: int | str, random_state: Any
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """For each sequence the frames that the negatives are made from, and their noise: (m_i, d) each."""
+        if not self.is_fitted:
+            raise NotFittedError("this Adversary is not fitted yet: call fit first")
+        checked = check_sequences(sequences, n_features=self.n_features_in_)
+        seed = self.seed_ if random_state is None else resolve_seed(random_state)
+        device = self.classifier_.weight.device
+        frames, latent = [], []
+        for sequence in checked:
+            generator = torch.Generator().manual_seed(content_seed(sequence, seed))
+            chosen = sequence[
+                cycle_frames(len(sequence), number_of_negatives(n_negatives, len(sequence)), generator)
+            ]
+            pivot = sequence.mean(0) if self.pivot == "mean" else chosen
+            frames.append(chosen.to(device))
+            latent.append(pivot + self.sigma * torch.randn(chosen.shape, generator=generator))
+        noise = torch.cat([self.generator_(rows.to(device)) for rows in torch.cat(latent).split(_ROWS)])
+        return frames, list(noise.split([len(f) for f in frames]))
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the whole state (networks, optimisers, random generator, history) to ``path``, atomically.
+
+        Safetensors with JSON in its header: version, parameters, data fingerprint. `load` samples from it and
+        ``fit(..., resume=path)`` goes on training.
+        """
+        if not hasattr(self, "generator_"):
+            raise NotFittedError("this Adversary has nothing to save yet: call fit first")
+        modules: dict[str, nn.Module] = {
+            "classifier": self.classifier_,
+            "generator": self.generator_,
+            "critic": self.critic_,
+        }
+        tensors = {f"{m}.{k}": t for m, module in modules.items() for k, t in module.state_dict().items()}
+        tensors |= self._wgan.optimiser_state() | {"rng": self._rng.get_state()}
+        metadata = {
+            "parameters": self.get_params() | {"random_state": self.seed_},
+            "seed": self.seed_,
+            "n_features": self.n_features_in_,
+            "classes": self.classes_.tolist(),
+            "fingerprint": self.fingerprint_,
+            "n_iter_done": self.n_iter_,
+            "rng_device": self._rng.device.type,
+            "history": self._history,
+        }
+        return write_checkpoint(path, _KIND, tensors, metadata)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str = "auto") -> Self:
+        """Read an adversary that `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            The file is truncated, foreign or of another version.
+        """
+        tensors, metadata = _read(path)
+        try:
+            adversary = cls(**metadata["parameters"] | {"device": device})
+            adversary._check_parameters()
+            adversary.seed_, adversary.fingerprint_ = int(metadata["seed"]), metadata["fingerprint"]
+            adversary.n_features_in_, adversary.classes_ = (
+                metadata["n_features"],
+                np.array(metadata["classes"]),
+            )
+            adversary.cancelled_ = False
+            adversary._restore(tensors, metadata, resolve_device(device))
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ValueError(f"{path}: not a complete adversary ({error})") from error
+        return adversary
+
+    def _restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any], device: torch.device) -> None:
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+
+        cpu = torch.Generator().manual_seed(0)
+        self.classifier_ = linear(self.n_features_in_, len(self.classes_), cpu, device).requires_grad_(False)
+        self._assemble(cpu)
+        for name in ("classifier", "generator", "critic"):
+            getattr(self, f"{name}_").load_state_dict(part(f"{name}."))
+        self._wgan.load_optimiser_state(tensors)
+        if metadata["rng_device"] == device.type:
+            self._rng.set_state(tensors["rng"])
+        self.n_iter_, self._history = int(metadata["n_iter_done"]), list(metadata["history"])
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, metadata = read_checkpoint(path, _KIND)
+    needed = {
+        "parameters",
+        "seed",
+        "n_features",
+        "classes",
+        "fingerprint",
+        "n_iter_done",
+        "rng_device",
+        "history",
+    }
+    if missing := needed - metadata.keys():
+        raise ValueError(f"{path}: its header lacks {sorted(missing)}")
+    return tensors, metadata
+
+
+def _check_resumable(path: Any, saved: dict[str, Any], parameters: dict[str, Any], fingerprint: str) -> None:
+    if saved["fingerprint"] != fingerprint:
+        raise ValueError(f"{path}: was trained on other sequences or labels")
+    for name in parameters.keys() - _FREE:
+        if saved["parameters"].get(name) != parameters[name]:
+            raise ValueError(
+                f"{path}: has {name} = {saved['parameters'].get(name)!r}, this adversary {parameters[name]!r}"
+            )
+    if saved["n_iter_done"] > parameters["n_iter"]:
+        raise ValueError(
+            f"{path}: has {saved['n_iter_done']} iterations, more than n_iter = {parameters['n_iter']}"
+        )

@@ -1,0 +1,164 @@
+"""The conditional Wasserstein GAN that makes adversarial noise (Sec. 3.2-3.3, Eqs. 8-9; App. B.1-B.2).
+
+    Eq. (8)  min_g max_h  E h(x) - E h(y),  y = γ(g(z))
+    Eq. (9)  min_g max_h  E h(x) - E h(y) + λ1 CE(-ζ(y), l) + λ2 E ||x̂||²,  y = γ(x - x̂),  x̂ = g(z)
+
+with z ~ N(pivot, σ² I). By footnote 3 the classifier's term asks that the *softmin* of ζ(y) be the frame's
+class l, hence the negated logits; its other half, on x, does not depend on g. One sign convention: the critic
+h is high on data, the critic ascends E h(x) - E h(y), the generator descends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from acot_core.frame_classifier import linear
+from acot_core.negatives import subtract
+
+__all__ = ["WGAN", "Batch", "mlp"]
+
+
+def mlp(d: int, hidden: int, n_out: int, generator: torch.Generator, device: torch.device) -> nn.Sequential:
+    """FCN(d, hidden), ReLU, FCN(hidden, hidden), ReLU, FCN(hidden, n_out): g and h of App. B.1."""
+    widths = [(d, hidden), (hidden, hidden), (hidden, n_out)]
+    first, second, last = (linear(n_in, out, generator, device) for n_in, out in widths)
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one iteration consumes: S = n_critic + 1 batches of B frames, all on the training device.
+
+    ``frames`` (S, B, d), ``pivots`` (S, B, d), ``classes`` int64 (S, B), ``normal`` (S, B, d) from N(0, I).
+    The last of the S is the generator's.
+    """
+
+    frames: Tensor
+    pivots: Tensor
+    classes: Tensor
+    normal: Tensor
+
+
+class WGAN:
+    """Generator g, critic h, their optimisers, and one training iteration.
+
+    Parameters
+    ----------
+    classifier : nn.Linear
+        The frozen frame classifier ζ, d -> c.
+    hidden : int
+        Width of both networks (d in the paper).
+    sigma, lambda1, lambda2 : float
+        σ of z, and the weights of Eq. (9).
+    adversarial : bool
+        Eq. (9), else Eq. (8).
+    clip, learning_rate : float
+        Bound on the critic's weights after each of its steps; RMSprop's rate.
+    generator : torch.Generator
+        A CPU generator for the networks' start.
+    """
+
+    def __init__(
+        self,
+        classifier: nn.Linear,
+        *,
+        hidden: int,
+        sigma: float,
+        lambda1: float,
+        lambda2: float,
+        adversarial: bool,
+        clip: float,
+        learning_rate: float,
+        generator: torch.Generator,
+    ) -> None:
+        d, device = classifier.in_features, classifier.weight.device
+        self.classifier = classifier
+        self.sigma, self.lambda1, self.lambda2 = sigma, lambda1, lambda2
+        self.adversarial, self.clip = adversarial, clip
+        self.generator = mlp(d, hidden, d, generator, device)
+        self.critic = mlp(d, hidden, 1, generator, device)
+        self._critic_weights: list[Tensor] = list(self.critic.parameters())
+        self._generator_weights: list[Tensor] = list(self.generator.parameters())
+        capturable = device.type == "cuda"
+        self.critic_optimiser = torch.optim.RMSprop(
+            self._critic_weights, lr=learning_rate, capturable=capturable
+        )
+        self.generator_optimiser = torch.optim.RMSprop(
+            self._generator_weights, lr=learning_rate, capturable=capturable
+        )
+
+    def noise(self, pivots: Tensor, normal: Tensor) -> Tensor:
+        """x̂ = g(pivot + σ ε), ε ~ N(0, I). (..., d), (..., d) -> (..., d)"""
+        return self.generator(pivots + self.sigma * normal)
+
+    def negatives(self, frames: Tensor, noise: Tensor) -> Tensor:
+        """y of Eq. (9), or of Eq. (8) where y comes from the generator alone. (..., d)"""
+        return subtract(frames, noise) if self.adversarial else subtract(noise, torch.zeros_like(noise))
+
+    def wasserstein(self, frames: Tensor, negatives: Tensor) -> Tensor:
+        """E h(x) - E h(y), from one pass over both (B, d); W1 up to the critic's Lipschitz constant."""
+        scores = self.critic(torch.cat([frames, negatives]))
+        return scores[: len(frames)].mean() - scores[len(frames) :].mean()
+
+    def generator_loss(self, frames: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
+        """What g descends: the terms of Eq. (8) or (9) that depend on it. (B, d), (B, d), (B,) -> scalar"""
+        negatives = self.negatives(frames, noise)
+        loss = -self.critic(negatives).mean()
+        if self.adversarial:
+            loss = loss + self.lambda1 * cross_entropy(-self.classifier(negatives), classes)
+            loss = loss + self.lambda2 * noise.square().sum(-1).mean()
+        return loss
+
+    def critic_step(self, frames: Tensor, negatives: Tensor) -> None:
+        """One ascent step of h on E h(x) - E h(y), its weights clipped after it."""
+        loss = -self.wasserstein(frames, negatives)
+        self._step(self.critic_optimiser, self._critic_weights, loss)
+        with torch.no_grad():
+            torch._foreach_clamp_min_(self._critic_weights, -self.clip)
+            torch._foreach_clamp_max_(self._critic_weights, self.clip)
+
+    def generator_step(self, frames: Tensor, pivots: Tensor, classes: Tensor, normal: Tensor) -> None:
+        """One descent step of g."""
+        loss = self.generator_loss(frames, self.noise(pivots, normal), classes)
+        self._step(self.generator_optimiser, self._generator_weights, loss)
+
+    def iterate(self, batch: Batch) -> None:
+        """n_critic critic steps, then one generator step."""
+        with torch.no_grad():  # g rests while h learns: the fakes of all critic steps in one pass
+            fakes = self.negatives(batch.frames[:-1], self.noise(batch.pivots[:-1], batch.normal[:-1]))
+        for frames, negatives in zip(batch.frames[:-1], fakes, strict=True):
+            self.critic_step(frames, negatives)
+        self.generator_step(batch.frames[-1], batch.pivots[-1], batch.classes[-1], batch.normal[-1])
+
+    def optimiser_state(self) -> dict[str, Tensor]:
+        """RMSprop's running squares and step counts, by name; empty before the first step."""
+        return {
+            f"{name}_optimiser.{i}.{key}": value
+            for name, optimiser in self._optimisers().items()
+            for i, state in optimiser.state_dict()["state"].items()
+            for key, value in state.items()
+        }
+
+    def load_optimiser_state(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `optimiser_state` gave; other names are ignored."""
+        for name, optimiser in self._optimisers().items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for full, value in tensors.items():
+                if full.startswith(f"{name}_optimiser."):
+                    _, i, key = full.split(".")
+                    state.setdefault(int(i), {})[key] = value
+            optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
+
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"critic": self.critic_optimiser, "generator": self.generator_optimiser}
+
+    @staticmethod
+    def _step(optimiser: torch.optim.Optimizer, weights: list[Tensor], loss: Tensor) -> None:
+        # Gradients of these weights only: the other network and ζ get none.
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            weight.grad = gradient
+        optimiser.step()

@@ -174,7 +174,8 @@ def _check_stream(sequences: Sequence[Any], name: str) -> list[Tensor]:
         if 0 not in (*frames.shape, *lengths) and bool(
             torch.isfinite(frames).all() & (frames >= 0).all() & (frames > 0).any(1).all()
         ):
-            return list(normalize_frames(frames).split(lengths))
+            # Cloned, as a view would take all the frames along wherever it is sent or saved.
+            return [x.clone() for x in normalize_frames(frames).split(lengths)]
     return check_sequences(sequences, name=name)
 
 

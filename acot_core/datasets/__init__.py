@@ -1,6 +1,7 @@
 """Loaders, generators and frame encoders: every data set as a `SequenceDataset`."""
 
 from acot_core.datasets.encoders import FrameEncoder, encode
+from acot_core.datasets.images import ImageDataset, load_images
 from acot_core.datasets.loading import DATASETS, DatasetInfo, data_root, load
 from acot_core.datasets.planted import planted
 from acot_core.datasets.sequence_dataset import SequenceDataset
@@ -10,10 +11,12 @@ __all__ = [
     "DATASETS",
     "DatasetInfo",
     "FrameEncoder",
+    "ImageDataset",
     "SequenceDataset",
     "data_root",
     "encode",
     "load",
+    "load_images",
     "planted",
     "save_dataset",
 ]

@@ -1,0 +1,170 @@
+"""The four networks of Sec. 4.3: image classifier, auto-encoder, generator on latents, critic on images.
+
+Images are (B, 3, 32, 32) with values in [0, 1]. A latent is one frame in the sense of Sec. 3: (B, d),
+non-negative by a ReLU and of unit l2 norm. The norm is taken inside the auto-encoder, so that the decoder
+learns to do without it: the image's contrast then lies in the direction of the latent, Eq. (9) applies to a
+latent exactly as it does to a frame of a sequence, and sigma means the same for both.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from acot_core.sequences import normalize_frames
+
+__all__ = ["AutoEncoder", "ImageClassifier", "ImageCritic", "LatentGenerator"]
+
+_GRID = 8
+"""A latent is a map of this many rows and columns: each of its cells stands for 4 x 4 pixels."""
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_block(width, width), _block(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class ImageClassifier(nn.Module):
+    """The pre-trained image classifier of Sec. 4.3, zeta of Eq. (9): a residual network of nine layers.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the first layer; each of the three stages doubles them.
+    n_classes : int
+        Number of logits.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, width: int = 24, n_classes: int = 10) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.full((1, 3, 1, 1), 0.5))
+        self.register_buffer("std", torch.full((1, 3, 1, 1), 0.25))
+        stages: list[nn.Module] = [_block(3, width)]
+        for channels in (width, 2 * width, 4 * width):
+            stages += [_block(channels, 2 * channels), nn.MaxPool2d(2), _Residual(2 * channels)]
+        self.features = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(8 * width, n_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, L) of images (B, 3, 32, 32)."""
+        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return self.head(self.features(x))
+
+
+class AutoEncoder(nn.Module):
+    """The auto-encoder of Sec. 4.3, whose latent is the feature.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the 8 x 8 latent map: d = 64 * channels.
+    width : int
+        Channels of the first layer.
+    """
+
+    def __init__(self, channels: int = 16, width: int = 32) -> None:
+        super().__init__()
+        self.channels = channels
+        self.encoder = nn.Sequential(
+            _block(3, width),
+            _block(width, 2 * width, 2),
+            _Residual(2 * width),
+            _block(2 * width, 4 * width, 2),
+            _Residual(4 * width),
+            nn.Conv2d(4 * width, channels, 3, 1, 1),
+            nn.ReLU(),
+        )
+        self.decoder = nn.Sequential(
+            _block(channels, 4 * width),
+            _Residual(4 * width),
+            nn.Conv2d(4 * width, 8 * width, 3, 1, 1),
+            nn.PixelShuffle(2),
+            nn.ReLU(),
+            _Residual(2 * width),
+            nn.Conv2d(2 * width, 4 * width, 3, 1, 1),
+            nn.PixelShuffle(2),
+            nn.ReLU(),
+            nn.Conv2d(width, 3, 3, 1, 1),
+        )
+
+    @property
+    def n_features(self) -> int:
+        """The latent's dimension d."""
+        return self.channels * _GRID * _GRID
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents (B, d), non-negative and of unit norm, of images (B, 3, 32, 32)."""
+        x = (images - 0.5).contiguous(memory_format=torch.channels_last)
+        return normalize_frames(self.encoder(x).flatten(1).float())
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images (B, 3, 32, 32) of latents (B, d)."""
+        # Entries of about unit size for the network, whatever d is.
+        grid = (latents * self.n_features**0.5).unflatten(1, (self.channels, _GRID, _GRID))
+        return torch.sigmoid(self.decoder(grid.contiguous(memory_format=torch.channels_last)).float())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Reconstructions (B, 3, 32, 32)."""
+        return self.decode(self.encode(images))
+
+
+class LatentGenerator(nn.Module):
+    """The generator g of Eq. (9) on latents: noise x_hat (B, d) from z (B, d).
+
+    It is convolutional over the latent's 8 x 8 map, with a detour through 4 x 4 and 1 x 1 for context.
+    """
+
+    def __init__(self, channels: int = 16, width: int = 64) -> None:
+        super().__init__()
+        self.channels = channels
+        self.local = nn.Sequential(nn.Conv2d(channels, width, 3, 1, 1), nn.ReLU())
+        self.coarse = nn.Sequential(
+            nn.Conv2d(width, 2 * width, 3, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(2 * width, 2 * width, 3, 1, 1),
+            nn.ReLU(),
+        )
+        self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(2 * width, 2 * width, 1), nn.ReLU())
+        self.up = nn.Sequential(nn.Conv2d(2 * width, 4 * width, 3, 1, 1), nn.PixelShuffle(2), nn.ReLU())
+        self.out = nn.Sequential(
+            nn.Conv2d(2 * width, width, 3, 1, 1), nn.ReLU(), nn.Conv2d(width, channels, 3, 1, 1)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Noise x_hat (B, d)."""
+        root = (self.channels * _GRID * _GRID) ** 0.5
+        local = self.local((z * root).unflatten(1, (self.channels, _GRID, _GRID)))
+        coarse = self.coarse(local)
+        context = self.up(coarse + self.whole(coarse))
+        return self.out(torch.cat([local, context], 1)).flatten(1) / root
+
+
+class ImageCritic(nn.Module):
+    """The critic h of Eq. (9), on decoded images: one score (B,), higher for what it takes for real.
+
+    Without batch normalisation, which would let one image's score depend on the others'.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((3, width), (width, 2 * width), (2 * width, 4 * width)):
+            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * width * 16, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores (B,) of images (B, 3, 32, 32)."""
+        return self.body(images - 0.5).squeeze(1)

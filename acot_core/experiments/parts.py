@@ -1,0 +1,213 @@
+"""Parts: what one fit may see, and what it is judged on (Sec. 4: splits, "three-fold cross-validation").
+
+The outer part of a split trains on its training clips and is judged on its test clips. Its inner parts cut
+the training clips into folds, to choose parameters on. In each part everything that is fitted (frame encoder,
+adversary, pooling, classifier) is fitted on that part's own training clips: an inner part never sees the
+clips it is judged on, and no part ever sees a label of a test clip.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor
+
+from acot_core.adversary import Adversary
+from acot_core.datasets import SequenceDataset, encode, load
+from acot_core.experiments.sweep import digest, one_thread
+from acot_core.files import atomic_write
+
+__all__ = ["Part", "Source", "fold_indices", "load_part", "share_adversary"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where sequences come from: a name for `acot_core.datasets.load` with its options, or a data set.
+
+    A named data set is loaded with ``random_state=seed`` for every seed, so that random encoders and
+    generated data differ from seed to seed; a data set in memory is the same for all.
+    """
+
+    dataset: str | SequenceDataset
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, dataset: str | SequenceDataset, options: dict[str, Any] | None = None) -> Source:
+        """A source from what a user passes."""
+        if isinstance(dataset, SequenceDataset):
+            if options:
+                raise ValueError(f"options: {sorted(options)} only apply to a data set given by name")
+            return cls(dataset)
+        return cls(dataset, tuple(sorted((options or {}).items())))
+
+    @property
+    def key(self) -> list[Any]:
+        """Plain values that identify the source."""
+        if isinstance(self.dataset, SequenceDataset):
+            return [self.dataset.fingerprint(), []]
+        return [self.dataset, [[name, value] for name, value in self.options]]
+
+    def get(self, seed: int) -> SequenceDataset:
+        """The data set for one seed; the last few stay in memory."""
+        if isinstance(self.dataset, SequenceDataset):
+            return self.dataset
+        return _remember(
+            _DATASETS,
+            (*map(repr, self.key), seed),
+            lambda: load(str(self.dataset), random_state=seed, **dict(self.options)),
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Sequences of every stream, which of them to fit on, and which to be judged on.
+
+    Attributes
+    ----------
+    streams, raw : dict of str to list of N Tensor
+        Features encoded by a model of the training clips alone, and the signals before encoding.
+    labels : int array (N,)
+    train, test : int arrays
+        Positions of the clips to fit on and to judge on; disjoint.
+    """
+
+    streams: dict[str, list[Tensor]]
+    raw: dict[str, list[Tensor]]
+    labels: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+
+    def take(self, stream: str, index: np.ndarray, *, raw: bool = False) -> list[Tensor]:
+        """The sequences (or raw signals) of one stream at ``index``."""
+        sequences = (self.raw if raw else self.streams)[stream]
+        return [sequences[i] for i in index]
+
+
+_DATASETS: OrderedDict[Any, Any] = OrderedDict()
+_PARTS: OrderedDict[Any, Any] = OrderedDict()
+_KEPT = 6
+
+
+def _remember(memory: OrderedDict[Any, Any], key: Any, make: Any) -> Any:
+    """``make()`` for a new key; the few last used results are kept."""
+    if key in memory:
+        memory.move_to_end(key)
+        return memory[key]
+    value = memory[key] = make()
+    while len(memory) > _KEPT:
+        memory.popitem(last=False)
+    return value
+
+
+def fold_indices(labels: np.ndarray, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Stratified folds of N clips: (positions to fit on, positions to judge on) for each.
+
+    Raises
+    ------
+    ValueError
+        A class has fewer clips than there are folds.
+    """
+    counts = np.unique(labels, return_counts=True)
+    if n_folds < 2 or counts[1].min() < n_folds:
+        raise ValueError(
+            f"n_folds: {n_folds} folds need at least two, and as many training clips of each class; class "
+            f"{counts[0][counts[1].argmin()]} has {counts[1].min()}"
+        )
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    return list(folds.split(np.zeros(len(labels)), labels))
+
+
+def load_part(
+    source: Source, seed: int, split: str | None, fold: int | None, n_folds: int, cache: Path | None
+) -> Part:
+    """The outer part of a split (``fold`` None) or one of its inner parts."""
+    key = (repr(source.key), seed, split, fold, n_folds)
+    return _remember(_PARTS, key, lambda: _make_part(source.get(seed), seed, split, fold, n_folds, cache))
+
+
+def _make_part(
+    dataset: SequenceDataset, seed: int, split: str | None, fold: int | None, n_folds: int, cache: Path | None
+) -> Part:
+    train, test = dataset.split(split)
+    if fold is not None:
+        inside, outside = fold_indices(dataset.labels[train], n_folds, seed)[fold]
+        train, test = train[inside], train[outside]
+    raw = {stream: dataset.raw[stream] for stream in dataset.streams}
+    return Part(_encoded(dataset, train, cache), raw, dataset.labels, train, test)
+
+
+def _encoded(dataset: SequenceDataset, train: np.ndarray, cache: Path | None) -> dict[str, list[Tensor]]:
+    """The streams, encoded by a model fitted on ``train``; features that came ready-made stay as they are."""
+    names = ("n_features", "window", "stride", "random_state")
+    options = {name: dataset.config[name] for name in names if name in dataset.config}
+    kind = dataset.config.get("encoder", "none")
+    if kind not in ("untrained", "trained"):
+        return dataset.streams
+    mask = np.zeros(len(dataset), bool)
+    mask[train] = True
+    streams = {}
+    for stream in dataset.streams:
+        name = digest(dataset.fingerprint(), stream, kind, options, train.tolist())
+        file = None if cache is None or kind == "untrained" else cache / "features" / f"{name}.npz"
+        if file is not None and file.is_file():
+            streams[stream] = _read_features(file)
+            continue
+        with one_thread():
+            streams[stream] = encode(dataset.raw[stream], kind, train=mask, labels=dataset.labels, **options)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _write_features(file, streams[stream])
+    return streams
+
+
+def _write_features(file: Path, sequences: list[Tensor]) -> None:
+    buffer = io.BytesIO()
+    lengths = np.array([len(s) for s in sequences])
+    np.savez(buffer, features=torch.cat(sequences).numpy(), lengths=lengths)
+    atomic_write(file, buffer.getvalue())
+
+
+def _read_features(file: Path) -> list[Tensor]:
+    with np.load(file, allow_pickle=False) as data:
+        features, lengths = torch.from_numpy(data["features"]), data["lengths"].tolist()
+    return [part.clone() for part in features.split(lengths)]
+
+
+def share_adversary(
+    part: Part, stream: str, seed: int, parameters: dict[str, Any], cache: Path | None
+) -> Adversary:
+    """The adversary of a part's stream: read from the cache, or trained and put there for all others.
+
+    Its file is named by what it was trained on (frames, labels) and by its parameters.
+    """
+    train = part.take(stream, part.train)
+    labels = part.labels[part.train]
+    adversary = Adversary(**{"device": "cpu", "random_state": seed, **parameters})
+    file = None
+    if cache is not None:
+        content = digest(_content(train), labels.tolist(), adversary.get_params())
+        file = cache / "adversaries" / f"{content}.safetensors"
+        if file.is_file():
+            return Adversary.load(file, device="cpu")
+    with one_thread():
+        adversary.fit(train, labels)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        adversary.save(file)
+    return adversary
+
+
+def _content(sequences: list[Tensor]) -> str:
+    import hashlib
+
+    check = hashlib.blake2b(digest_size=12)
+    for frames in sequences:
+        check.update(repr(tuple(frames.shape)).encode() + frames.contiguous().numpy().tobytes())
+    return check.hexdigest()

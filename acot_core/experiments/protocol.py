@@ -97,6 +97,12 @@ class Plan:
             raise ValueError(f"streams: expected some of {list(known)}, got {sorted(unknown)}")
         return self.streams or known
 
+    def only(self, stream: str) -> Plan:
+        """The same plan for one stream."""
+        plan = replace(self, streams=(stream,), fuse=False)
+        plan.stream_names()
+        return plan
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -40,7 +40,7 @@ class ScoreRecord(Record):
         return bool(self.config.get("complete", True))
 
     def summary(self, by: Sequence[str] = ("label", "stream")) -> pd.DataFrame:
-        """Mean accuracy in %, standard deviation, number and 95 % interval of the mean, over seeds and splits.
+        """Mean accuracy in %, standard deviation, number, 95 % interval of the mean, over seeds and splits.
 
         Parameters
         ----------

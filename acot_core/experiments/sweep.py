@@ -19,7 +19,7 @@ from typing import Any
 import joblib
 import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from acot_core import __version__
 from acot_core.files import atomic_write

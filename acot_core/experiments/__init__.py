@@ -1,0 +1,52 @@
+"""Experiments: a configuration in, a record out (Sec. 4). Run them from the shell by
+``python -m acot_core.experiments``."""
+
+from acot_core.experiments.ablation import AblationRecord, ablation
+from acot_core.experiments.comparison import COMPARED, ComparisonRecord, comparison, evaluate
+from acot_core.experiments.embedding import EmbeddingRecord, embedding
+from acot_core.experiments.landscape import LandscapeRecord, landscape
+from acot_core.experiments.methods import METHODS, TABLE1
+from acot_core.experiments.one_clip import (
+    ClipView,
+    DatasetView,
+    SubspaceStudy,
+    TransportStudy,
+    clip_view,
+    dataset_view,
+    subspace_study,
+    transport_study,
+)
+from acot_core.experiments.plan_matters import PlanRecord, plan_matters
+from acot_core.experiments.protocol import LeakError, assert_blind
+from acot_core.experiments.scores import ScoreRecord
+from acot_core.experiments.sensitivity import SensitivityRecord, sensitivity
+from acot_core.experiments.training import NegativesView, TrainingView, negatives_view, training_view
+
+__all__ = [
+    "COMPARED",
+    "METHODS",
+    "TABLE1",
+    "AblationRecord",
+    "ClipView",
+    "ComparisonRecord",
+    "DatasetView",
+    "EmbeddingRecord",
+    "LandscapeRecord",
+    "LeakError",
+    "NegativesView",
+    "PlanRecord",
+    "ScoreRecord",
+    "SensitivityRecord",
+    "SubspaceStudy",
+    "TrainingView",
+    "TransportStudy",
+    "ablation",
+    "assert_blind",
+    "clip_view",
+    "comparison",
+    "embedding",
+    "evaluate",
+    "landscape",
+    "plan_matters",
+    "sensitivity",
+]

@@ -1,5 +1,27 @@
 """Figures: a record in, a `matplotlib.figure.Figure` out; never pyplot."""
 
-from acot_core.figures.style import ROLES, WIDTHS, drawing, new_figure, render
+from acot_core.figures.accuracies import plot_ablation, plot_comparison, plot_plans
+from acot_core.figures.clips import plot_clip, plot_dataset
+from acot_core.figures.coupling import plot_ipot, plot_plan
+from acot_core.figures.descent import plot_energies, plot_terms
+from acot_core.figures.embeddings import plot_embedding
+from acot_core.figures.landscapes import plot_landscape
+from acot_core.figures.sensitivity import plot_sensitivity
+from acot_core.figures.style import ROLES, WIDTHS, drawing, format_of, new_figure, render
+from acot_core.figures.training import plot_negatives, plot_training
 
-__all__ = ["ROLES", "WIDTHS", "drawing", "new_figure", "render"]
+__all__ = [
+    "ROLES",
+    "WIDTHS",
+    "drawing",
+    "new_figure",
+    "plot_clip",
+    "plot_dataset",
+    "plot_energies",
+    "plot_ipot",
+    "plot_negatives",
+    "plot_plan",
+    "plot_terms",
+    "plot_training",
+    "render",
+]

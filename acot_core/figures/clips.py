@@ -15,7 +15,7 @@ def plot_clip(record: ClipView, *, theme: Theme = "light", width: str = "column"
     """The clip's frames as a heat map (time to the right), beside its mean and its class's mean."""
     with drawing(theme) as ink:
         figure, (heat, mean) = new_figure(1, 2, width=width, aspect=1.0, sharey=True, width_ratios=(2.6, 1.0))
-        n, d = record.frames.shape
+        d = record.frames.shape[1]
         image = heat.imshow(record.frames.T, aspect="auto", origin="lower", vmin=0, cmap="viridis")
         heat.grid(False)
         heat.set(xlabel="frame t", ylabel="feature", title=f"Clip {record.clip}, {record.class_name}")

@@ -38,7 +38,7 @@ def plot_training(record: TrainingView, *, theme: Theme = "light", width: str = 
             train["wasserstein"],
             color=ROLES["positives"],
             ls="--",
-            label="critic's Wasserstein estimate",
+            label="Wasserstein estimate of the critic",
         )
         norms.set(xlabel="iteration", ylabel="value", title="At what price?")
         for axes in (rates, norms):
@@ -61,7 +61,7 @@ def plot_negatives(record: NegativesView, *, theme: Theme = "light", width: str 
         axes.axhline(0, color=ink.muted, lw=0.6)
         axes.set(xlabel="feature, by its mean over frames", ylabel="mean activation")
         axes.set_title(
-            f"Classifier right on {record.correct:.0%} of the frames; fooled by {record.fooled:.0%} of the negatives"
+            f"Classifier right on {record.correct:.0%} of frames, fooled by {record.fooled:.0%} of negatives"
         )
         legend_below(figure, axes, 3)
         return figure

@@ -1,6 +1,6 @@
 """Tables 2 and 3 (Sec. 4.2): the full model beside other poolings, all tuned by the same cross-validation.
 
-`evaluate` is the short form: average pooling, order-constrained PCA and full ACOT, by encoder, k and classifier.
+`evaluate` is the short form: average pooling, order-constrained PCA and full ACOT, by encoder, k, classifier.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from acot_core.progress import Callback
 __all__ = ["COMPARED", "ComparisonRecord", "comparison", "evaluate"]
 
 COMPARED = (
-    "average", "max", "rank", "pca", "grp", "krp", "discriminative", "cot-random", "acot", "minirocket", "dtw",
+    "average", "max", "rank", "pca", "grp", "krp", "discriminative", "cot-random", "acot",
+    "minirocket", "dtw",
 )  # fmt: skip
 """The rows of our Tables 2 and 3."""
 
@@ -33,7 +34,7 @@ class ComparisonRecord(ScoreRecord):
     """Accuracy of many methods over seeds and splits; `with_paper` puts the paper's rows beside them."""
 
     def with_paper(self, table: int = 2) -> pd.DataFrame:
-        """Our table, and under it the rows of the paper's Table 2 or 3, which are from other data and features.
+        """Our table, and under it the paper's Table 2 or 3, which is from other data and features.
 
         Raises
         ------
@@ -111,7 +112,7 @@ def evaluate(
     callback: Callback | None = None,
     **options: Any,
 ) -> ComparisonRecord:
-    """Average pooling, order-constrained PCA (GRP) and full ACOT, for every encoder, k and kind of classifier.
+    """Average pooling, order-constrained PCA (GRP) and full ACOT, by encoder, k and kind of classifier.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def evaluate(
                 dataset, {**options, "encoder": encoder}, seeds=seeds, streams=streams, classifiers=(kind,),
                 adversary=adversary, n_folds=n_folds, cache=cache, n_jobs=n_jobs,
             )  # fmt: skip
-            grid = [("average", {})] + [
+            grid: list[tuple[str, dict[str, Any]]] = [("average", {})] + [
                 (name, {"n_subspaces": k}) for k in subspaces for name in ("grp", "acot")
             ]
             entries = [Entry(name, fixed, tune) for name, fixed in grid]

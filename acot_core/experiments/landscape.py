@@ -1,4 +1,4 @@
-"""Accuracy over beta1 x beta2 (Eq. 10) for full ACOT, for GRP and for order alone: what tuning does to each."""
+"""Accuracy over beta1 x beta2 (Eq. 10) for full ACOT, for GRP and for order alone: what tuning does."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def landscape(
     dataset, stream, seeds, split, fixed, adversary, cache, n_jobs, callback, **options
         As in `acot_core.experiments.sensitivity`.
     """
-    for name, weights in (("beta1", beta1), ("beta2", beta2)):
-        if len(weights) == 0 or list(weights) != sorted(set(weights)) or min(weights) < 0:
-            raise ValueError(f"{name}: expected ascending non-negative weights, got {list(weights)}")
+    for name, given in (("beta1", beta1), ("beta2", beta2)):
+        if len(given) == 0 or list(given) != sorted(set(given)) or min(given) < 0:
+            raise ValueError(f"{name}: expected ascending non-negative weights, got {list(given)}")
     plan = make_plan(
         dataset, options, seeds=seeds, splits=(split,),
         classifier=dict(classifier or {"kind": "linear", "C": 10.0}), adversary=adversary, cache=cache,

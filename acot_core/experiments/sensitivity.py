@@ -61,7 +61,7 @@ def sensitivity(
     Parameters
     ----------
     parameter : str
-        One of `FIGURE2`: a parameter of the pooling, or of the adversary, which is then trained for each value.
+        One of `FIGURE2`: of the pooling, or of the adversary, which is then trained for each value.
     values : sequence, optional
         `FIGURE2`'s by default.
     stream : str, optional
@@ -90,8 +90,8 @@ def sensitivity(
 
     def plan_with(setting: Mapping[str, Any]) -> Plan:
         plan = make_plan(
-            dataset, options, seeds=seeds, splits=splits, classifier=setting, adversary=adversary, cache=cache,
-            n_jobs=n_jobs,
+            dataset, options, seeds=seeds, splits=splits, classifier=setting, adversary=adversary,
+            cache=cache, n_jobs=n_jobs,
         )  # fmt: skip
         return plan.only(stream or plan.stream_names()[0])
 

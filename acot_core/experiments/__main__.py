@@ -1,0 +1,205 @@
+"""The experiments from the shell.
+
+    python -m acot_core.experiments evaluate --dataset jhmdb-pose --seeds 5
+    python -m acot_core.experiments table1 --dataset jhmdb-pose --seeds 5 --jobs 2 --out table1.json
+    python -m acot_core.experiments compare --tune --figure compare.pdf
+    python -m acot_core.experiments table1 --dask 2        # a Dask cluster of two worker processes
+
+``--out x.json`` writes summary, configuration and environment as JSON, ``--record x.zip`` the whole record,
+``--figure x.pdf`` the figure. An interrupted run, started again with the same ``--cache``, repeats nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from acot_core import experiments, figures
+from acot_core.files import atomic_write
+from acot_core.progress import Progress
+from acot_core.records import Record
+
+_COMMANDS = {
+    "evaluate": "average pooling, order-constrained PCA and full ACOT, by encoder, k and classifier",
+    "table1": "Table 1: what each module adds",
+    "compare": "Tables 2 and 3: the full model beside other methods",
+    "sensitivity": "Figure 2: accuracy against one parameter",
+    "landscape": "accuracy over beta1 x beta2: full ACOT, GRP, order alone",
+    "plans": "does optimal transport matter?",
+    "embedding": "Figure 4: t-SNE of frames, negatives and representations",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one experiment; 0 when it was complete."""
+    options = _parser().parse_args(arguments)
+    with _cluster(options.dask):
+        record, tables, figure = _run(options)
+    for title, table in tables.items():
+        print(f"\n{title}\n{table.to_string(float_format='{:.1f}'.format)}")
+    if options.out:
+        found = {
+            "command": "python -m acot_core.experiments " + " ".join(arguments or sys.argv[1:]),
+            "tables": {title: _plain(table) for title, table in tables.items()},
+            "config": record.config,
+            "environment": record.environment,
+            "seconds": round(record.seconds, 1),
+        }
+        atomic_write(options.out, (json.dumps(found, indent=1, default=str) + "\n").encode())
+    if options.record:
+        record.save(options.record)
+    if options.figure:
+        kind = figures.format_of(options.figure)
+        atomic_write(options.figure, figures.render(figure(record), kind, dpi=200))
+    return 0 if record.config.get("complete", True) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m acot_core.experiments",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--dataset", default="jhmdb-pose", help="name or path")
+    common.add_argument("--encoder", help="untrained, trained (where the data are encoded)")
+    common.add_argument("--seeds", type=int, default=5, help="how many")
+    common.add_argument("--split", action="append", help="name of a split; may be given more than once")
+    common.add_argument("--stream", help="one stream alone")
+    common.add_argument("--k", type=int, help="subspace dimension (default: the grid's or 1)")
+    common.add_argument("--tune", action="store_true", help="choose the weights by cross-validation")
+    common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
+    common.add_argument("--parameter", default="n_subspaces", help="sensitivity: which one")
+    common.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "acot-explorer")
+    common.add_argument("--jobs", type=int, help="processes")
+    common.add_argument("--dask", type=int, metavar="N", help="run on a local Dask cluster of N processes")
+    common.add_argument("--quiet", action="store_true", help="no progress")
+    common.add_argument("--out", type=Path, help="JSON file for the tables")
+    common.add_argument("--record", type=Path, help="zip file for the record")
+    common.add_argument("--figure", help="png, svg or pdf file for the figure")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, title in _COMMANDS.items():
+        commands.add_parser(name, help=title, parents=[common])
+    return parser
+
+
+def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], Any]:
+    load: dict[str, Any] = {"encoder": options.encoder} if options.encoder else {}
+    shared: dict[str, Any] = {"cache": options.cache, "callback": None if options.quiet else _progress}
+    sweep = {**shared, "seeds": options.seeds, "n_jobs": options.jobs}
+    streams = (options.stream,) if options.stream else ()
+    split = options.split[0] if options.split else None
+    k = {} if options.k is None else {"n_subspaces": options.k}
+    tables: dict[str, pd.DataFrame]
+    match options.command:
+        case "evaluate":
+            encoders = (options.encoder,) if options.encoder else ("untrained", "trained")
+            evaluation = experiments.evaluate(
+                options.dataset, encoders=encoders, streams=streams, tune=options.tune, **sweep
+            )
+            by = ("encoder", "kind", "label", "k", "stream")
+            tables = {"Accuracy in %, over seeds": evaluation.summary(by)}
+            return evaluation, tables, figures.plot_comparison
+        case "table1":
+            ablation = experiments.ablation(
+                options.dataset, streams=streams, splits=options.split, tune=options.tune,
+                n_subspaces=options.k if options.k or options.tune else 1, **sweep, **load,
+            )  # fmt: skip
+            tables = {
+                "Table 1, accuracy in %, mean ± standard deviation": ablation.table(),
+                "Summary": ablation.summary(),
+                "Paired differences, points": ablation.differences(),
+            }
+            return ablation, tables, figures.plot_ablation
+        case "compare":
+            methods = tuple(options.method or experiments.COMPARED)
+            comparison = experiments.comparison(
+                options.dataset, methods=methods, streams=streams, splits=options.split, tune=options.tune,
+                fixed={m: k for m in methods if k and experiments.METHODS[m].kind == "subspace"},
+                **sweep, **load,
+            )  # fmt: skip
+            tables = {
+                "Accuracy in %, mean ± standard deviation": comparison.with_paper(2),
+                "Summary": comparison.summary(),
+            }
+            for baseline in ("average", "grp"):
+                if baseline in methods:
+                    tables[f"Paired differences to {baseline}, points"] = comparison.paired(baseline)
+            return comparison, tables, figures.plot_comparison
+        case "sensitivity":
+            fixed = k if options.parameter != "n_subspaces" else {}
+            sensitivity = experiments.sensitivity(
+                options.dataset, options.parameter, stream=options.stream, splits=options.split, fixed=fixed,
+                **sweep, **load,
+            )  # fmt: skip
+            return (
+                sensitivity,
+                {"Accuracy in %": sensitivity.summary(("label", "value"))},
+                (figures.plot_sensitivity),
+            )
+        case "landscape":
+            landscape = experiments.landscape(
+                options.dataset, stream=options.stream, split=split, n_subspaces=options.k or 1,
+                **sweep, **load,
+            )  # fmt: skip
+            tables = {"Accuracy in %": landscape.summary(("label", "beta1", "beta2"))}
+            return landscape, tables, figures.plot_landscape
+        case "plans":
+            plans = experiments.plan_matters(
+                options.dataset, stream=options.stream, split=split, fixed=k, **sweep, **load
+            )
+            return plans, {"By plan": plans.plan_summary()}, figures.plot_plans
+        case _:
+            embedding = experiments.embedding(
+                options.dataset, stream=options.stream, split=split, fixed=k, **shared, **load
+            )
+            return embedding, {"Separation of classes": embedding.quality}, figures.plot_embedding
+
+
+def _progress(event: Progress) -> None:
+    left = "" if event.remaining is None else f", {event.remaining:.0f} s left"
+    print(f"\r{event.stage}: {event.step}/{event.total}{left}    ", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _cluster(n_workers: int | None) -> Iterator[None]:
+    """A local Dask cluster for the block, where asked for."""
+    if not n_workers:
+        yield
+        return
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        yield
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    flat = table.reset_index() if table.index.name or isinstance(table.index, pd.MultiIndex) else table
+    flat.columns = [" ".join(map(str, c)).strip() if isinstance(c, tuple) else str(c) for c in flat.columns]
+    rows = flat.to_dict("records")
+    return [{str(key): _number(value) for key, value in row.items()} for row in rows]
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return None if np.isnan(value) else round(float(value), 4)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Figure 4: t-SNE of frames with their negatives, and of three representations of sequences."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from acot_core.experiments.embedding import PANELS, EmbeddingRecord
+from acot_core.figures.style import CLASS_COLORS, Theme, drawing, new_figure, panel_label
+
+__all__ = ["plot_embedding"]
+
+_MARKERS = ("o", "s", "^", "D")
+
+
+def plot_embedding(record: EmbeddingRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
+    """Panels (a)-(d), one colour a class, with silhouette and neighbour purity under each.
+
+    Parameters
+    ----------
+    record : EmbeddingRecord
+    theme : {"light", "dark"}
+    width : {"column", "page", "slide"}
+    """
+    points = record.points
+    panels = [name for name in PANELS if (points["panel"] == name).any()]
+    quality = record.quality.set_index("panel")
+    classes = sorted(points["label"].unique())
+    rank = {label: i for i, label in enumerate(classes)}
+    names = dict(zip(points["label"], points["class_name"], strict=True))
+    rows, columns = (2, 2) if width == "column" else (1, len(panels))
+    with drawing(theme) as ink:
+        figure, axes = new_figure(rows, columns, width=width, aspect=1.2)
+        for letter, ax, name in zip("abcd", axes, panels, strict=False):
+            for (label, kind), part in points[points["panel"] == name].groupby(["label", "kind"]):
+                place = rank[label]
+                ax.scatter(
+                    part["x"], part["y"], s=9, linewidths=0.6, alpha=0.8,
+                    color=CLASS_COLORS[place % len(CLASS_COLORS)],
+                    marker="x" if kind == "negative" else _MARKERS[place // len(CLASS_COLORS) % 4],
+                )  # fmt: skip
+            found = quality.loc[name]
+            panel_label(ax, letter, PANELS[name])
+            ax.set_xlabel(
+                f"t-SNE 1\nsilhouette {found['silhouette']:.2f}, purity {found['purity']:.2f}\n"
+                f"n = {found['n_points']:.0f}"
+            )
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.grid(visible=False)
+        for ax in axes[::columns]:
+            ax.set_ylabel("t-SNE 2")
+        first = axes[0]
+        for label in classes:
+            place = rank[label]
+            first.scatter(
+                [], [], s=12, color=CLASS_COLORS[place % len(CLASS_COLORS)], label=names[label],
+                marker=_MARKERS[place // len(CLASS_COLORS) % 4],
+            )  # fmt: skip
+        first.scatter([], [], s=12, color=ink.muted, marker="o", label="frame or sequence")
+        first.scatter([], [], s=12, color=ink.muted, marker="x", label="adversarial negative")
+        handles, labels = first.get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=3 if width == "column" else 6,
+            handletextpad=0.2, columnspacing=0.8,
+        )  # fmt: skip
+    return figure

@@ -1,0 +1,49 @@
+"""Figure 2: accuracy against one parameter, with a band over seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from acot_core.experiments.sensitivity import SensitivityRecord
+from acot_core.figures.style import ROLES, Theme, band, drawing, legend_below, new_figure
+from acot_core.parameters import PARAMETERS
+
+__all__ = ["plot_sensitivity"]
+
+
+def plot_sensitivity(record: SensitivityRecord, *, theme: Theme = "light", width: str = "column") -> Figure:
+    """Full ACOT at each value of the parameter, and average pooling as a level.
+
+    Parameters
+    ----------
+    record : SensitivityRecord
+    theme : {"light", "dark"}
+    width : {"column", "page", "slide"}
+    """
+    ours = record.scores[record.scores["value"].notna()]
+    if ours.empty:
+        raise ValueError("the record holds no scores: the run was cancelled before any was complete")
+    wide = 100 * ours.pivot_table(index=["split", "seed"], columns="value", values="accuracy")
+    wide = wide.dropna()
+    values = wide.columns.to_numpy(dtype=float)
+    base = 100 * record.scores.loc[record.scores["value"].isna(), "accuracy"].to_numpy(dtype=float)
+    parameter = PARAMETERS[record.parameter]
+    with drawing(theme):
+        figure, (axes,) = new_figure(width=width, height=None if width != "column" else 2.7)
+        # Values over decades stand at equal distances, zero among them.
+        spread = values[values > 0]
+        spaced = len(spread) > 1 and spread.max() / spread.min() > 50
+        x = np.arange(len(values)) if spaced else values
+        band(axes, x, wide.to_numpy(), color=ROLES["subspace"], label="full ACOT", marker="o")
+        if len(base):
+            axes.axhline(
+                base.mean(), color=ROLES["baseline"], linestyle="--",
+                label=f"average pooling ({'mean' if len(base) > 1 else '1 seed'})",
+            )  # fmt: skip
+        if spaced:
+            axes.set_xticks(x, [f"{v:g}" for v in values])
+        axes.set_xlabel(parameter.label)
+        axes.set_ylabel("accuracy in %")
+        legend_below(figure, axes)
+    return figure

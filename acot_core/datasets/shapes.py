@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["SHAPES", "draw_shapes"]
 
 _SIZE, _OVERSAMPLING = 32, 3
-_Array = NDArray[np.float32]
+_Array = NDArray[np.floating[Any]]
 
 
 def _polygon(n: int, x: _Array, y: _Array, star: float = 1.0) -> _Array:
@@ -88,9 +90,8 @@ def _draw(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uin
 def _texture(n: int, rng: np.random.Generator) -> _Array:
     """Textures (n, 3, 32, 32) of about unit range: a plane wave over smooth noise of two scales."""
     axis = np.arange(_SIZE, dtype=np.float32) / _SIZE
-    angle, cycles, phase = rng.uniform(0, [[np.pi], [7], [2 * np.pi]], (3, n)).astype(np.float32)[
-        ..., None, None
-    ]
+    high = np.array([np.pi, 7, 2 * np.pi])[:, None, None, None]
+    angle, cycles, phase = rng.uniform(0, high, (3, n, 1, 1)).astype(np.float32)
     wave = np.sin(2 * np.pi * cycles * (np.cos(angle) * axis + np.sin(angle) * axis[:, None]) + phase)
     texture = 0.5 * wave[:, None] * rng.uniform(-1, 1, (n, 3, 1, 1))
     for cells, weight in ((4, 0.6), (9, 0.5)):

@@ -1,20 +1,22 @@
 """Supervised training of the image classifier and the auto-encoder of Sec. 4.3.
 
-Both are trained on one set of images, with crops, flips and a one-cycle schedule, in bfloat16 where the
-processor has it, and averaged over their last steps. Randomness comes from one torch.Generator.
+Both are trained with shifts, flips and a one-cycle schedule, in bfloat16 where the processor has it.
+Randomness comes from one torch.Generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from acot_core.progress import Callback, Cancelled, Clock
 
-__all__ = ["augment", "batches", "train_autoencoder", "train_classifier"]
+__all__ = ["augment", "autocast", "batches", "recalibrate", "train_autoencoder", "train_classifier"]
 
 
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -56,15 +58,10 @@ def augment(images: Tensor, generator: torch.Generator, *, shift: int = 4, cut: 
     return shifted
 
 
-def _autocast(device: torch.device) -> torch.autocast:
+def autocast(device: torch.device) -> torch.autocast:
     """bfloat16 arithmetic where it is native."""
     native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=native)
-
-
-def _average(network: nn.Module) -> torch.optim.swa_utils.AveragedModel:
-    decay = torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
-    return torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
 
 
 def train_classifier(
@@ -95,7 +92,7 @@ def train_classifier(
 
     Returns
     -------
-    The averaged network, in evaluation mode.
+    The network with the average of its weights over the last few hundred steps, in evaluation mode.
     """
     pixels = images.float() / 255
     network.get_buffer("mean").copy_(pixels.mean((0, 2, 3), keepdim=True))
@@ -113,18 +110,27 @@ def train_classifier(
         x = augment(images[rows].float() / 255, generator, cut=10)
         return F.cross_entropy(network(x), labels[rows], label_smoothing=0.1)
 
-    return _fit(
-        network,
-        loss,
-        optimizer,
-        learning_rate,
-        len(images),
-        n_epochs,
-        batch_size,
-        generator,
-        "classifier",
-        callback,
-    )
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+    cycle = _Cycle(optimizer, learning_rate, n_epochs, batch_size)
+    _fit(network, loss, cycle, len(images), generator, Clock("classifier", n_epochs, callback), average)
+    network.load_state_dict(average.module.state_dict())
+    return recalibrate(network, images)
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, images: Tensor, batch_size: int = 250) -> nn.Module:
+    """Measure the statistics of batch normalisation anew, over ``images``, for weights that were averaged."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean over batches
+    network.train()
+    for rows in images.split(batch_size):
+        network(rows.float() / 255)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    return network.eval()
 
 
 def train_autoencoder(
@@ -139,7 +145,7 @@ def train_autoencoder(
 ) -> nn.Module:
     """Train the auto-encoder by the mean squared error of its reconstructions.
 
-    Parameters and answer as in `train_classifier`.
+    Parameters as in `train_classifier`; the answer is the network itself, in evaluation mode.
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
 
@@ -147,56 +153,49 @@ def train_autoencoder(
         x = augment(images[rows].float() / 255, generator)
         return F.mse_loss(network(x), x)
 
-    return _fit(
-        network,
-        loss,
-        optimizer,
-        learning_rate,
-        len(images),
-        n_epochs,
-        batch_size,
-        generator,
-        "auto-encoder",
-        callback,
-    )
+    cycle = _Cycle(optimizer, learning_rate, n_epochs, batch_size)
+    _fit(network, loss, cycle, len(images), generator, Clock("auto-encoder", n_epochs, callback))
+    return network.eval()
+
+
+@dataclass(frozen=True)
+class _Cycle:
+    optimizer: torch.optim.Optimizer
+    learning_rate: float
+    n_epochs: int
+    batch_size: int
 
 
 def _fit(
     network: nn.Module,
     loss: Callable[[Tensor], Tensor],
-    optimizer: torch.optim.Optimizer,
-    learning_rate: float,
+    cycle: _Cycle,
     n_images: int,
-    n_epochs: int,
-    batch_size: int,
     generator: torch.Generator,
-    stage: str,
-    callback: Callback | None,
-) -> nn.Module:
+    clock: Clock,
+    average: AveragedModel | None = None,
+) -> None:
+    """Descend ``loss`` (of a batch's positions) through one cycle of the learning rate."""
+    optimizer = cycle.optimizer
     device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    n_steps = n_epochs * max(n_images // min(batch_size, n_images), 1)
+    n_steps = cycle.n_epochs * max(n_images // min(cycle.batch_size, n_images), 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=n_steps + 1, pct_start=0.2, cycle_momentum=False
+        optimizer, cycle.learning_rate, total_steps=n_steps + 1, pct_start=0.2, cycle_momentum=False
     )
-    average = _average(network)
-    clock = Clock(stage, n_epochs, callback)
     try:
-        for epoch in range(n_epochs):
-            total = torch.zeros((), device=device)
-            n_batches = 0
-            for rows in batches(n_images, batch_size, generator):
-                with _autocast(device):
+        for epoch in range(cycle.n_epochs):
+            losses = []
+            for rows in batches(n_images, cycle.batch_size, generator):
+                with autocast(device):
                     value = loss(rows.to(device))
                 optimizer.zero_grad()
                 value.backward()
                 optimizer.step()
                 schedule.step()
-                average.update_parameters(network)
-                total += value.detach()
-                n_batches += 1
-            clock.report(epoch + 1, loss=float(total) / n_batches)
+                if average is not None:
+                    average.update_parameters(network)
+                losses.append(value.detach())
+            clock.report(epoch + 1, loss=float(torch.stack(losses).mean()))
     except Cancelled:
         pass
-    network.load_state_dict(average.module.state_dict())
-    return network.eval()

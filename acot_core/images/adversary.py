@@ -1,0 +1,148 @@
+"""The adversary of Eq. (9) on images (Sec. 4.3): a latent is a sequence of one frame.
+
+    y = γ(x - g(z)),  z ~ N(x, σ² I),  x = encode(image)
+
+"We combined the generated noise with the latent feature and decoded the image": critic h and classifier ζ
+both see decode(y). The critic compares it with decode(x), not with the image itself: the auto-encoder's blur
+is no work of the generator's, which could not mend it, and a critic that saw it would judge nothing else.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from acot_core.images.networks import AutoEncoder, ImageClassifier, ImageCritic, LatentGenerator
+from acot_core.images.training import autocast
+from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.wgan import WGAN, Batch
+
+__all__ = ["ImageWGAN", "train_adversary"]
+
+
+class ImageWGAN(WGAN):
+    """The WGAN of `acot_core.wgan` with the decoder in the loop and convolutional generator and critic.
+
+    Parameters
+    ----------
+    autoencoder, classifier : nn.Module
+        Trained; both are frozen here.
+    generator, critic : nn.Module
+        g, d -> d, and h, on images.
+    sigma, lambda1, lambda2, clip, learning_rate : float
+        As in `acot_core.wgan.WGAN`.
+    """
+
+    def __init__(
+        self,
+        autoencoder: AutoEncoder,
+        classifier: ImageClassifier,
+        generator: LatentGenerator,
+        critic: ImageCritic,
+        *,
+        sigma: float,
+        lambda1: float,
+        lambda2: float,
+        clip: float,
+        learning_rate: float,
+    ) -> None:
+        self.decode = autoencoder.requires_grad_(False).eval().decode
+        self.zeta = classifier.requires_grad_(False).eval()
+        self.sigma, self.lambda1, self.lambda2 = sigma, lambda1, lambda2
+        self.adversarial, self.clip = True, clip
+        self.h = critic
+        self.generator = generator  # type: ignore[assignment]
+        self._critic_weights = list(critic.parameters())
+        self._generator_weights = list(generator.parameters())
+        self.critic_optimiser = torch.optim.RMSprop(self._critic_weights, lr=learning_rate)
+        self.generator_optimiser = torch.optim.RMSprop(self._generator_weights, lr=learning_rate)
+
+    def critic(self, latents: Tensor) -> Tensor:  # type: ignore[override]
+        """h(decode(x)) (B,) of latents (B, d)."""
+        return self.h(self.decode(latents))
+
+    def generator_loss(self, frames: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
+        """What g descends in Eq. (9), with one decoding for critic and classifier."""
+        images = self.decode(self.negatives(frames, noise))
+        loss = -self.h(images).mean() + self.lambda1 * cross_entropy(-self.zeta(images), classes)
+        return loss + self.lambda2 * noise.square().sum(-1).mean()
+
+    @torch.no_grad()
+    def measure(self, batch: Batch) -> dict[str, float]:
+        """How far the adversary has come, on one batch (B, d)."""
+        noise = self.noise(batch.frames, batch.normal)
+        real, fake = self.decode(batch.frames), self.decode(self.negatives(batch.frames, noise))
+        confidence = self.zeta(fake).float().softmax(-1).gather(1, batch.classes[:, None])
+        scores, faked = self.h(real).float(), self.h(fake).float()
+        low, high = torch.quantile(scores, torch.tensor([0.05, 0.95], device=scores.device))
+        values = {
+            "fooled": (confidence < 0.1).float().mean(),
+            "confidence": confidence.mean(),
+            "accepted": ((faked >= low) & (faked <= high)).float().mean(),
+            "wasserstein": scores.mean() - faked.mean(),
+            "noise_norm": noise.norm(dim=-1).mean(),
+            "pixel_noise": (fake - real).square().mean().sqrt(),
+        }
+        return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def train_adversary(
+    wgan: ImageWGAN,
+    latents: Tensor,
+    classes: Tensor,
+    *,
+    held_out: tuple[Tensor, Tensor],
+    n_iter: int,
+    n_critic: int,
+    batch_size: int,
+    generator: torch.Generator,
+    eval_every: int = 50,
+    callback: Callback | None = None,
+) -> pd.DataFrame:
+    """Train generator and critic on latents; what was learnt stays in ``wgan``, also when cancelled.
+
+    Parameters
+    ----------
+    wgan : ImageWGAN
+    latents, classes : Tensor (N, d), int64 Tensor (N,)
+        Training images' latents and true classes.
+    held_out : tuple of Tensor
+        The same for images that are not trained on; the history is measured on up to 256 of them.
+    n_iter, n_critic, batch_size : int
+        Generator steps, critic steps for each, latents a step.
+    generator : torch.Generator
+        On the latents' device.
+    eval_every : int
+        Iterations between two rows of the history, which are also reported to ``callback``.
+
+    Returns
+    -------
+    DataFrame
+        iteration, fooled (share of images with less than 10 % for the true class), confidence, accepted
+        (share of critic scores within the real ones' central 90 %), wasserstein, noise_norm (of the
+        latents), pixel_noise (root mean square).
+    """
+    device = latents.device
+
+    def draw(n_steps: int, frames: Tensor, labels: Tensor, size: int) -> Batch:
+        rows = torch.randint(len(frames), (n_steps, size), generator=generator, device=device)
+        normal = torch.randn((n_steps, size, frames.shape[1]), generator=generator, device=device)
+        return Batch(frames[rows], frames[rows], labels[rows], normal)
+
+    one = draw(1, *held_out, 256)
+    test = Batch(one.frames[0], one.pivots[0], one.classes[0], one.normal[0])
+    rows: list[dict[str, float]] = []
+    clock = Clock("adversary", n_iter, callback)
+    try:
+        for step in range(n_iter + 1):
+            if step % eval_every == 0 or step == n_iter:
+                rows.append({"iteration": step} | wgan.measure(test))
+                clock.report(step, **rows[-1])
+            if step < n_iter:
+                with autocast(device):
+                    wgan.iterate(draw(n_critic + 1, latents, classes, batch_size))
+    except Cancelled:
+        pass
+    return pd.DataFrame(rows)

@@ -1,0 +1,136 @@
+"""Training of a whole `ImageModel` (Sec. 4.3): classifier, auto-encoder, then the adversary of Eq. (9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from acot_core.datasets.images import ImageDataset
+from acot_core.images.adversary import ImageWGAN, train_adversary
+from acot_core.images.model import ImageModel, ImageSettings
+from acot_core.images.training import train_autoencoder, train_classifier
+from acot_core.progress import Callback, Cancelled, Progress
+from acot_core.sequences import resolve_device, resolve_seed
+
+__all__ = ["SETTINGS", "train_image_model"]
+
+SETTINGS: dict[str, ImageSettings] = {
+    "cifar10": ImageSettings(),
+    "shapes": ImageSettings(
+        classifier_width=12,
+        classifier_epochs=10,
+        autoencoder_width=16,
+        autoencoder_epochs=8,
+        autoencoder_rate=3e-3,
+    ),
+}
+"""Chosen on the validation parts."""
+
+
+def train_image_model(
+    dataset: ImageDataset,
+    *,
+    settings: ImageSettings | None = None,
+    trained: Mapping[str, nn.Module] | None = None,
+    device: str = "auto",
+    callback: Callback | None = None,
+    random_state: int | None = 0,
+) -> ImageModel:
+    """Train classifier, auto-encoder and adversary on a set of images.
+
+    Parameters
+    ----------
+    dataset : ImageDataset
+        Its "train" part is trained on, its "validation" part serves to report the adversary's progress.
+    settings : ImageSettings, optional
+        Default: those of `SETTINGS` for the set's name, else `ImageSettings()`.
+    trained : mapping, optional
+        A "classifier" or an "autoencoder" that is trained already and taken as it is.
+    device : str
+    callback : callable, optional
+        Told of every stage ("classifier", "auto-encoder", "adversary"). When it raises `Cancelled`, the model
+        is returned as it is then.
+    random_state : int or None
+
+    Returns
+    -------
+    ImageModel
+
+    Raises
+    ------
+    ValueError
+        A part of ``dataset`` is empty.
+    """
+    settings = settings or SETTINGS.get(dataset.name, ImageSettings())
+    seed, where = resolve_seed(random_state), resolve_device(device)
+    train, held_out = dataset.part("train"), dataset.part("validation")
+    if not len(train) or not len(held_out):
+        raise ValueError(f"{dataset.name}: {len(train)} training and {len(held_out)} validation images")
+    networks = settings.build(len(dataset.class_names), seed) | dict(trained or {})
+    for network in networks.values():
+        network.to(where)
+    stopped: list[bool] = []
+
+    def watch(progress: Progress) -> None:
+        try:
+            if callback is not None:
+                callback(progress)
+        except Cancelled:
+            stopped.append(True)
+            raise
+
+    images, labels = train.images.to(where), train.labels.to(where)
+    if "classifier" not in (trained or {}):
+        train_classifier(
+            networks["classifier"],
+            images,
+            labels,
+            n_epochs=settings.classifier_epochs,
+            generator=torch.Generator().manual_seed(seed),
+            callback=watch,
+        )
+    if "autoencoder" not in (trained or {}) and not stopped:
+        train_autoencoder(
+            networks["autoencoder"],
+            images,
+            n_epochs=settings.autoencoder_epochs,
+            learning_rate=settings.autoencoder_rate,
+            generator=torch.Generator().manual_seed(seed),
+            callback=watch,
+        )
+    model = ImageModel(dataset.name, dataset.class_names, settings, networks, seed=seed)
+    if not stopped:
+        model.history = _train_adversary(model, train, held_out, watch)
+    return model
+
+
+def _train_adversary(
+    model: ImageModel, train: ImageDataset, held_out: ImageDataset, callback: Callback
+) -> pd.DataFrame:
+    settings = model.settings
+    wgan = ImageWGAN(
+        model.autoencoder,
+        model.classifier,
+        model.generator,
+        model.critic,
+        **{key: getattr(settings, key) for key in ("sigma", "lambda1", "lambda2", "clip", "learning_rate")},
+    )
+
+    def latents(data: ImageDataset) -> tuple[Tensor, Tensor]:
+        # An image and its mirror image are two training images.
+        both = torch.cat([model.encode(data.images), model.encode(data.images.flip(3))])
+        return both, data.labels.repeat(2).to(model.device)
+
+    return train_adversary(
+        wgan,
+        *latents(train),
+        held_out=latents(held_out),
+        n_iter=settings.n_iter,
+        n_critic=settings.n_critic,
+        batch_size=settings.batch_size,
+        generator=torch.Generator(model.device).manual_seed(model.seed),
+        callback=callback,
+    )

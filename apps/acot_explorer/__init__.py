@@ -1,1 +1,1 @@
-"""The dashboard and the notebooks' widgets, over acot_core."""
+"""The dashboard: view model, steps, jobs and exports. `build` makes the page of one visitor."""

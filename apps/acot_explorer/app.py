@@ -1,0 +1,23 @@
+"""How the page is made and served."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import panel as pn
+
+from acot_explorer.jobs import runner
+from acot_explorer.page import Explorer
+
+__all__ = ["build"]
+
+
+def build() -> Any:
+    """The page of one visitor, ready for ``.servable()``."""
+    pn.extension("mathjax", notifications=True, throttled=True)
+    sys.setswitchinterval(0.002)  # training in a thread lets go of the interpreter sooner
+    runner()
+    explorer = Explorer()
+    pn.state.onload(explorer.start)
+    return explorer.page

@@ -1,0 +1,41 @@
+"""Controls of the page, made from the settings (and so from `acot_core.parameters.PARAMETERS`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel_material_ui as pmui
+import param
+
+from acot_core.parameters import PARAMETERS
+from acot_explorer.state import Settings
+
+__all__ = ["control", "controls"]
+
+
+def control(settings: Settings, name: str) -> Any:
+    """The widget for one setting: a slider for a number, a menu for a choice, a switch for yes or no."""
+    field = settings.param[name]
+    common: dict[str, Any] = {
+        "label": field.label,
+        "description": field.doc or "",
+        "sizing_mode": "stretch_width",
+        "margin": (2, 8, 10, 8),
+        "size": "small",
+    }
+    if isinstance(field, param.Boolean):
+        return pmui.Switch.from_param(field, **common)
+    if name in PARAMETERS and isinstance(field, param.Selector):
+        return pmui.DiscreteSlider.from_param(field, formatter="%g", **common)
+    if isinstance(field, param.Selector):
+        return pmui.Select.from_param(field, **common)
+    if name in ("seed", "clip", "image"):
+        return pmui.IntInput.from_param(field, **common)
+    if isinstance(field, param.Integer):
+        return pmui.IntSlider.from_param(field, **common)
+    return pmui.FloatSlider.from_param(field, format="0[.]000", **common)
+
+
+def controls(settings: Settings, *names: str) -> list[Any]:
+    """Widgets for several settings."""
+    return [control(settings, name) for name in names]

@@ -1,0 +1,150 @@
+"""What one session has under way: its jobs, its uploads, and what its steps wait for. No widget here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import cache, partial
+from typing import Any
+
+from acot_core.datasets import SequenceDataset
+from acot_core.progress import Callback
+from acot_explorer.jobs import Job, JobRunner, runner
+from acot_explorer.requests import AdversaryRequest, DataRequest
+from acot_explorer.state import Settings
+from acot_explorer.store import adversaries, datasets, load_dataset, train_adversary
+
+__all__ = ["Desk", "NotReady"]
+
+
+class NotReady(Exception):
+    """Something must happen before the figures can be shown; the message says what to do."""
+
+
+@cache
+def _loader() -> JobRunner:
+    """Data sets are loaded beside the long work, so that no training holds up a visitor's first figure."""
+    return JobRunner(workers=1)
+
+
+class Desk:
+    """The jobs of one session."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.jobs: list[Job] = []
+        self._failed: dict[Hashable, str] = {}
+        self._uploads: list[DataRequest] = []
+
+    # ------------------------------------------------------------ jobs
+
+    def submit(
+        self, key: Hashable, title: str, work: Callable[[Callback], Any], where: JobRunner | None = None
+    ) -> Job:
+        """Begin work for this session, or join equal work of another."""
+        self._failed.pop(key, None)
+        job = (where or runner()).submit(key, title, work, owner=self)
+        if job not in self.jobs:
+            self.jobs.append(job)
+        return job
+
+    def find(self, key: Hashable) -> Job | None:
+        """This session's job of that key, if it is under way."""
+        return next((job for job in self.jobs if job.key == key and job.active), None)
+
+    def failed(self, key: Hashable) -> str | None:
+        """Why the last job of that key failed."""
+        return self._failed.get(key)
+
+    def release(self, job: Job) -> None:
+        """This session wants a job no more."""
+        job.release(self)
+
+    def settle(self) -> list[Job]:
+        """The jobs that ended since the last call."""
+        ended = [job for job in self.jobs if job.settled]
+        self.jobs = [job for job in self.jobs if not job.settled]
+        for job in ended:
+            if job.state == "failed":
+                self._failed[job.key] = job.error
+        return ended
+
+    def foremost(self) -> Job | None:
+        """The job to tell the visitor about."""
+        running = [job for job in self.jobs if job.state == "running"]
+        return next(iter(running or self.jobs), None)
+
+    def close(self) -> None:
+        """The session is over."""
+        for job in self.jobs:
+            job.release(self)
+        self.jobs = []
+        for request in self._uploads:
+            datasets().drop(request)
+
+    # ------------------------------------------------------------ data
+
+    def keep_upload(self, request: DataRequest, dataset: SequenceDataset) -> None:
+        """Keep an uploaded data set until the session ends."""
+        datasets().put(request, dataset)
+        self._uploads.append(request)
+
+    def data_ready(self) -> bool:
+        """Whether the chosen data set is in memory; otherwise its loading begins."""
+        request = DataRequest.of(self.settings)
+        dataset = datasets().get(request)
+        if dataset is None:
+            if self.failed(("data", request)) is None and self.find(("data", request)) is None:
+                self.submit(
+                    ("data", request), "Preparing the data", partial(load_dataset, request), _loader()
+                )
+            return False
+        fitting: dict[str, Any] = {}
+        if self.settings.stream not in dataset.streams:
+            fitting["stream"] = next(iter(dataset.streams))
+        if self.settings.clip >= len(dataset):
+            fitting["clip"] = len(dataset) - 1
+        field = self.settings.param["stream"]
+        if list(field.objects) != list(dataset.streams):
+            field.objects = list(dataset.streams)
+        if fitting:
+            self.settings.param.update(**fitting)
+        return True
+
+    def need_data(self) -> None:
+        """Raise `NotReady` until the data set is in memory."""
+        if not self.data_ready():
+            reason = self.failed(("data", DataRequest.of(self.settings)))
+            if reason is not None:
+                raise NotReady(f"The data cannot be loaded.\n{reason}\nChoose another data set in step 1.")
+            raise NotReady("The data are being prepared …")
+
+    # ------------------------------------------------------------ adversary
+
+    def train(self, request: AdversaryRequest, n_iter: int) -> Job:
+        """Train an adversary up to ``n_iter`` iterations."""
+        work = partial(train_adversary, request, n_iter)
+        return self.submit(("adversary", request), "Training the adversary", work)
+
+    def training(self, request: AdversaryRequest) -> Job | None:
+        """The job that trains it, if it is under way."""
+        return self.find(("adversary", request))
+
+    def need_adversary(self, request: AdversaryRequest) -> int:
+        """Iterations of the adversary to use; where there is none its training begins, and `NotReady` is raised."""
+        known = adversaries().get(request, self.settings.n_iter) or adversaries().get(request)
+        if known is not None:
+            return known.n_iter_
+        reason = self.failed(("adversary", request))
+        if reason is not None:
+            raise NotReady(f"The adversary cannot be trained.\n{reason}")
+        if self.training(request) is None:
+            self.train(request, self.settings.n_iter)
+        raise NotReady("The adversary is being trained for these settings: see the bar above.")
+
+    def iterations_used(self) -> int | None:
+        """Iterations of the adversary in use; None where negatives are random or none is trained."""
+        if self.settings.negatives != "adversarial":
+            return None
+        request = AdversaryRequest.of(self.settings)
+        known = adversaries().get(request, self.settings.n_iter) or adversaries().get(request)
+        return self.settings.n_iter if known is None else known.n_iter_

@@ -1,0 +1,306 @@
+"""The page of one visitor: the map, the open step, the settings, and what runs for them.
+
+Nothing here computes. Figures come from `render.picture` in the figure pool, long work from `jobs.runner`; the
+event loop only hands results to the browser. A change while a figure is being made makes that figure stale:
+it is dropped and the newest settings are drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from acot_core.datasets import DATASETS, SequenceDataset
+from acot_explorer.components import Bridge, MethodMap
+from acot_explorer.desk import Desk
+from acot_explorer.figure_panel import FigurePanel, as_file
+from acot_explorer.jobs import figure_pool, runner
+from acot_explorer.method_map import STEPS
+from acot_explorer.render import archive, export, picture
+from acot_explorer.requests import DataRequest
+from acot_explorer.state import PRESETS, Settings
+from acot_explorer.step_view import StepView
+from acot_explorer.steps import ALL_STEPS
+from acot_explorer.steps.base import NotReady, Step
+from acot_explorer.upload import UploadBox
+
+__all__ = ["Explorer"]
+
+_LOG = logging.getLogger("acot_explorer")
+_POLL_MS = 300
+_ON_BAR = {"color": "inherit", "whiteSpace": "nowrap", "&.Mui-disabled": {"color": "inherit", "opacity": 0.5}}
+
+
+class Explorer:
+    """Everything of one session."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.settings.param["dataset"].objects = {info.title: name for name, info in DATASETS.items()}
+        self.desk = Desk(self.settings)
+        self._drawing = self._stale = False
+        self.bridge = Bridge(width=0, height=0, margin=0)
+        self.upload = UploadBox(self)
+        self.map = MethodMap(sizing_mode="stretch_width", margin=(0, 8))
+        self.steps: dict[str, Step] = {step.name: step(self) for step in ALL_STEPS}
+        self._views: dict[str, StepView] = {}
+        self._build()
+        self._connect()
+
+    # ------------------------------------------------------------ layout
+
+    def _build(self) -> None:
+        self._build_tools()
+        wide: dict[str, Any] = {"sizing_mode": "stretch_width"}
+        self.status = pmui.Typography("", variant="body2", margin=(2, 8), visible=False, **wide)
+        self.progress = pmui.LinearProgress(value=0, visible=False, margin=(4, 8), **wide)
+        self.stage = pmui.Column(margin=0, **wide)
+        main = pmui.Column(
+            self.map, self.progress, self.status, self.stage, self.dialog, self.bridge, margin=(4, 12), **wide
+        )
+        self.page = pmui.Page(
+            title="ACOT explorer", header=[self.tools], main=[main], main_width=1360, busy_indicator=None
+        )
+
+    def _build_tools(self) -> None:
+        bare: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 1), "sx": _ON_BAR}
+        self.undo_button = pmui.Button(
+            label="Undo", icon="undo", disabled=True, description="Take back the last change", **bare
+        )
+        self.reset_button = pmui.Button(
+            label="Reset", icon="restart_alt", description="All settings as at first", **bare
+        )
+        presets = [{"label": name} for name in PRESETS]
+        self.preset_menu = pmui.MenuButton(label="Presets", icon="tune", items=presets, **bare)
+        self.link_button = pmui.Button(
+            label="Copy link", icon="link", description="This page with all settings", **bare
+        )
+        self.code_button = pmui.Button(
+            label="Copy code", icon="code", description="Python that makes these figures", **bare
+        )
+        self.zip_button = pmui.Button(
+            label="Export all", icon="archive", description="Figures, data and settings as a zip", **bare
+        )
+        self.tools = pmui.Row(
+            self.undo_button, self.reset_button, self.preset_menu, self.link_button, self.code_button,
+            self.zip_button, margin=0,
+        )  # fmt: skip
+        self.dialog_text = pmui.TextAreaInput(
+            label="Copied (where the browser forbids it, select it by hand)", rows=16, auto_grow=False,
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.dialog = pmui.Dialog(
+            self.dialog_text,
+            title_variant="h6",
+            show_close_button=True,
+            close_on_click=True,
+            width_option="md",
+        )
+
+    def _connect(self) -> None:
+        settings = self.settings
+        self.map.link(settings, bidirectional=True, current="step")
+        settings.param.watch(self._changed, list(Settings.names()))
+        self.page.param.watch(lambda _: self._theme_changed(), "dark_theme")
+        self.undo_button.on_click(lambda _: settings.undo())
+        self.reset_button.on_click(lambda _: settings.reset())
+        self.preset_menu.on_click(lambda item: settings.apply_preset(item["label"]))
+        self.link_button.on_click(lambda _: self._copy("Link to this page", self.link()))
+        self.code_button.on_click(lambda _: self._copy("Python that makes these figures", self.code()))
+        self.zip_button.on_click(self._export_all)
+
+    def start(self) -> None:
+        """Take over the link's settings, and begin; called once the page is being served."""
+        location = pn.state.location
+        if location is not None and location.search:
+            for problem in self.settings.from_query(location.search):
+                self.notify(f"In the link, {problem}. That setting keeps its default.", "warning")
+        self.settings.forget()
+        self._open_step()
+        if pn.state.curdoc is not None:
+            self._poller = pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
+            pn.state.on_session_destroyed(lambda _: self.close())
+        self.refresh()
+
+    def close(self) -> None:
+        """The visitor is gone: stop what runs for nobody else, forget the uploads."""
+        self.desk.close()
+
+    def adopt_upload(self, request: DataRequest, dataset: SequenceDataset, name: str) -> None:
+        """Make an uploaded data set the one that is shown."""
+        self.desk.keep_upload(request, dataset)
+        field = self.settings.param["dataset"]
+        field.objects = {**field.names, f"Own file: {name}": request.dataset}
+        self.settings.param.update(dataset=request.dataset, stream=next(iter(dataset.streams)), clip=0)
+        self.notify(f"{name}: {len(dataset)} clips, {len(dataset.class_names)} classes", "success")
+
+    # ------------------------------------------------------------ changes
+
+    @property
+    def step(self) -> Step:
+        """The open step."""
+        return self.steps[self.settings.step]
+
+    def _changed(self, *events: Any) -> None:
+        names = {event.name for event in events}
+        self.undo_button.disabled = not self.settings.can_undo
+        location = pn.state.location
+        if location is not None:
+            query = self.settings.to_query(full=False)
+            location.search = f"?{query}" if query else ""
+        if "step" in names:
+            self._open_step()
+        if names & {"step", *self.step.inputs}:
+            self.refresh()
+
+    def _open_step(self) -> None:
+        name = self.settings.step
+        self.map.current = name
+        if name not in self._views:
+            self._views[name] = StepView(self.steps[name], self._move)
+            self.stage.append(self._views[name].layout)
+        for other, view in self._views.items():
+            view.layout.visible = other == name
+
+    def _move(self, by: int) -> None:
+        names = list(STEPS)
+        self.settings.step = names[min(max(names.index(self.settings.step) + by, 0), len(names) - 1)]
+
+    def _theme_changed(self) -> None:
+        self.map.dark = self.page.dark_theme
+        for step in self.steps.values():
+            for panel in step.panels:
+                panel.view.dark = self.page.dark_theme
+        self.refresh()
+
+    # ------------------------------------------------------------ figures
+
+    def refresh(self) -> None:
+        """Draw the open step's figures anew; at once, or as soon as the drawing under way ends."""
+        if self._drawing:
+            self._stale = True
+        else:
+            self._drawing = True
+            pn.state.execute(self._draw)
+
+    async def _draw(self) -> None:
+        try:
+            while True:
+                self._stale = False
+                await self._draw_once()
+                if not self._stale:
+                    return
+        finally:
+            self._drawing = False
+
+    async def _draw_once(self) -> None:
+        step, theme = self.step, "dark" if self.page.dark_theme else "light"
+        try:
+            request = step.request()
+        except NotReady as reason:
+            self._views[step.name].remark.object = ""
+            for panel in step.panels:
+                panel.say(str(reason))
+            return
+        for number, panel in enumerate(step.panels):
+            try:
+                wanted = step.request_of(panel, request)
+                panel.view.busy = True
+                drawn = await self.in_background(picture, panel.spec, wanted, theme)
+                if self._stale:
+                    return
+                panel.show(wanted, drawn)
+                if number == 0:
+                    self._views[step.name].remark.object = await self.in_background(step.remark, request)
+            except NotReady as reason:
+                panel.say(str(reason))
+            except ValueError as error:
+                panel.say(f"This cannot be shown: {error}")
+            except Exception as error:
+                _LOG.exception("figure %s", panel.spec.name)
+                panel.say(
+                    f"Something went wrong ({type(error).__name__}: {error}).\nChange a setting to try again."
+                )
+
+    async def in_background(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a function in the figure pool without holding up anybody."""
+        return await asyncio.get_running_loop().run_in_executor(figure_pool(), partial(function, *arguments))
+
+    # ------------------------------------------------------------ long work
+
+    def _poll(self) -> None:
+        """Look after this session's jobs, a few times a second."""
+        ended = self.desk.settle()
+        for over in ended:
+            if over.state == "failed":
+                self.notify(f"{over.title} failed: {over.error}", "error")
+        job = self.desk.foremost()
+        if job is None:
+            if self.progress.visible:
+                self.progress.visible = self.status.visible = False
+        else:
+            now = job.latest
+            share = -1 if now is None or not now.total else 100 * now.step / now.total
+            self.progress.param.update(
+                visible=True,
+                value=max(share, 0),
+                variant="determinate" if share >= 0 else "indeterminate",
+            )
+            self.status.param.update(object=job.describe(runner().ahead(job)), visible=True)
+        if job is not None or ended:
+            self.step.poll()
+        if ended:
+            self.refresh()
+
+    # ------------------------------------------------------------ to the visitor
+
+    def notify(self, text: str, kind: str = "info") -> None:
+        """A short message in the corner."""
+        if pn.state.notifications is not None:
+            getattr(pn.state.notifications, kind)(text, duration=6000)
+
+    def send_file(self, name: str, content: bytes) -> None:
+        """Make the browser save a file."""
+        self.bridge.send(**as_file(name, content))
+
+    def link(self) -> str:
+        """The address of this page with every setting in it."""
+        location = pn.state.location
+        base = "" if location is None else f"{location.protocol}//{location.hostname}"
+        if location is not None and location.port:
+            base += f":{location.port}"
+        path = "/explorer" if location is None else location.pathname
+        return f"{base}{path}?{self.settings.to_query()}"
+
+    def code(self) -> str:
+        """The Python that reproduces what the open step shows."""
+        return self.step.code() + "\n"
+
+    def _copy(self, title: str, text: str) -> None:
+        self.bridge.send(kind="text", content=text)
+        self.dialog_text.value = text
+        self.dialog.param.update(title=title, open=True)
+
+    async def export(self, panel: FigurePanel, format: str) -> None:
+        """Save one figure or its data."""
+        if panel.request is None:
+            return
+        content = await self.in_background(export, panel.spec, panel.request, format)
+        self.send_file(f"acot_{panel.spec.name}.{format}", content)
+
+    async def _export_all(self, _event: Any) -> None:
+        """The open step as one zip: every figure in every format, data, settings, code, versions."""
+        panels = [panel for panel in self.step.panels if panel.request is not None]
+        if not panels:
+            self.notify("There is no figure to export yet.", "warning")
+            return
+        content = await self.in_background(
+            archive, [(p.spec, p.request) for p in panels], self.settings.snapshot(), self.step.code()
+        )
+        self.send_file(f"acot_{self.settings.step}.zip", content)

@@ -1,0 +1,90 @@
+"""From a request to a picture, and to files: records and pictures under LRU caches.
+
+A figure's *spec* names how to make its record from a request and how to plot the record; everything shown,
+exported or zipped comes from the same two functions.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from acot_core import __version__
+from acot_core.figures.style import render
+from acot_core.records import Record, environment
+
+__all__ = ["FigureSpec", "Picture", "archive", "export", "picture", "record"]
+
+EXPORT_DPI = 300
+Points = list[list[Any]]
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """One figure: a file name, how it is computed and drawn, and the words that replace it.
+
+    A ``wide`` figure takes the page's width, others stand in pairs. ``compute`` takes a request (hashable); ``plot`` a record, theme and width; ``describe`` gives the text for
+    a reader who cannot see the figure; ``points`` finds named places in the drawn figure.
+    """
+
+    name: str
+    compute: Callable[[Any], Record] = field(compare=False)
+    plot: Callable[..., Figure] = field(compare=False)
+    describe: Callable[[Any], str] = field(compare=False)
+    points: Callable[[Any, Figure], Points] | None = field(default=None, compare=False)
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure, ready for the page."""
+
+    source: str
+    alt: str
+    points: Points
+
+
+@lru_cache(maxsize=256)
+def record(spec: FigureSpec, request: Hashable) -> Any:
+    """The record of a request."""
+    return spec.compute(request)
+
+
+@lru_cache(maxsize=256)
+def picture(spec: FigureSpec, request: Hashable, theme: str) -> Picture:
+    """The figure of a request as the page shows it."""
+    found = record(spec, request)
+    figure = spec.plot(found, theme=theme, width="page" if spec.wide else "column")
+    data = render(figure, "png", 140 if spec.wide else 170)
+    points = spec.points(found, figure) if spec.points else []
+    source = "data:image/png;base64," + base64.b64encode(data).decode()
+    return Picture(source, spec.describe(found), points)
+
+
+def export(spec: FigureSpec, request: Hashable, format: str, width: str = "page") -> bytes:
+    """The figure as a file (png at 300 dpi, svg, pdf) on a white page, or its record as csv."""
+    found = record(spec, request)
+    if format == "csv":
+        return str(found.to_frame().to_csv(index=False)).encode()
+    return render(spec.plot(found, theme="light", width=width), format, EXPORT_DPI)
+
+
+def archive(figures: list[tuple[FigureSpec, Any]], settings: dict[str, Any], code: str) -> bytes:
+    """Figures in every format and their data, with the settings, the code and the versions, as one zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for spec, request in figures:
+            for format in ("png", "svg", "pdf", "csv"):
+                file.writestr(f"{spec.name}.{format}", export(spec, request, format))
+        about = {"acot_explorer": __version__, "settings": settings, "environment": environment()}
+        file.writestr("settings.json", json.dumps(about, indent=1))
+        file.writestr("reproduce.py", code + "\n")
+    return buffer.getvalue()

@@ -1,0 +1,75 @@
+"""What a figure asks for: frozen, hashable descriptions of data, adversary and clip, made from the settings.
+
+They are the keys of every cache: equal requests have equal answers, and going back to an earlier setting is a
+look-up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from acot_explorer.state import Settings
+
+__all__ = ["AdversaryRequest", "ClipRequest", "DataRequest"]
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """A data set: its name (or that of an upload) with encoder and seed."""
+
+    dataset: str
+    encoder: str
+    seed: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The data set that the settings name; what does not matter for it is left at its default."""
+        fixed = settings.dataset == "planted" or settings.dataset.startswith("upload:")
+        encoder = Settings.param["encoder"].default if fixed else settings.encoder
+        seed = 0 if settings.dataset.startswith("upload:") else settings.seed
+        return cls(settings.dataset, encoder, seed)
+
+
+@dataclass(frozen=True)
+class AdversaryRequest:
+    """An adversary for one stream, whatever the number of its iterations."""
+
+    data: DataRequest
+    stream: str
+    sigma: float
+    lambda1: float
+    lambda2: float
+    pivot: str
+    adversarial: bool
+    seed: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The adversary that the settings describe. Eq. (8) has no λ: there they are left at their defaults."""
+        chosen = settings.pick("stream", "sigma", "lambda1", "lambda2", "pivot", "adversarial", "seed")
+        request = cls(DataRequest.of(settings), **chosen)
+        return request if request.adversarial else replace(request, lambda1=0.0, lambda2=0.0)
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `acot_core.Adversary`, all but the number of iterations."""
+        return {
+            "sigma": self.sigma,
+            "lambda1": self.lambda1,
+            "lambda2": self.lambda2,
+            "pivot": self.pivot,
+            "adversarial": self.adversarial,
+            "random_state": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """One clip with its negatives; ``adversary`` is None for random ones, else request and iterations."""
+
+    data: DataRequest
+    stream: str
+    clip: int
+    adversary: tuple[AdversaryRequest, int] | None
+    n_negatives: int
+    seed: int

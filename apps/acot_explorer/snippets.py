@@ -1,0 +1,51 @@
+"""The Python that reproduces what is shown: pieces that the steps put together ("Copy code")."""
+
+from __future__ import annotations
+
+from acot_explorer.requests import AdversaryRequest
+from acot_explorer.state import Settings
+
+__all__ = ["adversary_lines", "clip_lines", "load_lines"]
+
+
+def load_lines(settings: Settings) -> list[str]:
+    """Load the data set."""
+    lines = ["from acot_core.datasets import load"]
+    if settings.dataset.startswith("upload:"):
+        name = settings.dataset.removeprefix("upload:")
+        return [*lines, f"dataset = load({name!r})  # your own file"]
+    if settings.dataset == "planted":
+        return [*lines, f"dataset = load('planted', random_state={settings.seed})"]
+    return [
+        *lines,
+        f"dataset = load({settings.dataset!r}, encoder={settings.encoder!r}, random_state={settings.seed})",
+    ]
+
+
+def adversary_lines(settings: Settings, n_iter: int) -> list[str]:
+    """Train the adversary on the training clips; needs ``dataset``."""
+    arguments = {"n_iter": n_iter, **AdversaryRequest.of(settings).arguments(), "device": "cpu"}
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return [
+        "from acot_core.adversary import Adversary",
+        "train, test = dataset.split()",
+        f"sequences = dataset.streams[{settings.stream!r}]",
+        f"adversary = Adversary({text})",
+        "held_out = ([sequences[i] for i in test], dataset.labels[test]) if len(test) else None",
+        "adversary.fit([sequences[i] for i in train], dataset.labels[train], held_out=held_out)",
+    ]
+
+
+def clip_lines(settings: Settings, n_iter: int | None) -> list[str]:
+    """Frames and negatives of the clip; needs ``dataset``; ``n_iter`` None where they are random."""
+    if n_iter is None:
+        return [
+            "from acot_core.negatives import random_negatives",
+            f"frames = dataset.streams[{settings.stream!r}][{settings.clip}]",
+            f"negatives = random_negatives([frames], {settings.n_negatives}, {settings.seed}).frames[0]",
+        ]
+    return [
+        *adversary_lines(settings, n_iter),
+        f"frames = sequences[{settings.clip}]",
+        f"negatives = adversary.sample([frames], {settings.n_negatives}, {settings.seed}).frames[0]",
+    ]

@@ -1,0 +1,218 @@
+"""The view model: every setting of the explorer, with presets, undo and the link that carries it all.
+
+The numbers of the method come from `acot_core.parameters.PARAMETERS`; what is added here is only what the
+explorer needs beside them: which data, which clip, which solver, which step is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import param
+
+from acot_core.parameters import PARAMETERS, Parameter
+from acot_explorer.method_map import STEPS
+
+__all__ = ["PRESETS", "Settings", "parameter_field"]
+
+SWEPT = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "sigma")
+"""Parameters that the sensitivity step can sweep: Fig. 2 (a)-(d), the margin, and the noise scale."""
+
+
+def parameter_field(parameter: Parameter) -> param.Parameter:
+    """The `param` declaration that belongs to a row of the table."""
+    common: dict[str, Any] = {"label": parameter.label, "doc": f"{parameter.help} ({parameter.paper})"}
+    if parameter.scale == "discrete":
+        return param.Selector(default=parameter.default, objects=list(parameter.choices), **common)
+    kind = param.Integer if parameter.integer else param.Number
+    number = int if parameter.integer else float
+    bounds = (number(parameter.low), number(parameter.high))
+    return kind(default=number(parameter.default), bounds=bounds, step=number(parameter.step), **common)
+
+
+class Settings(param.Parameterized):
+    """All that the page shows follows from these values."""
+
+    step = param.Selector(default="data", objects=list(STEPS))
+
+    dataset = param.Selector(default="planted", objects=["planted"], label="Dataset")
+    stream = param.Selector(default="features", objects=["features"], label="Stream")
+    encoder = param.Selector(default="untrained", objects=["untrained", "trained"], label="Frame encoder")
+    seed = param.Integer(default=0, bounds=(0, 9999), label="Seed", doc="Of data, training and sampling.")
+    clip = param.Integer(default=0, bounds=(0, None), label="Clip")
+
+    sigma = parameter_field(PARAMETERS["sigma"])
+    lambda1 = parameter_field(PARAMETERS["lambda1"])
+    lambda2 = parameter_field(PARAMETERS["lambda2"])
+    pivot = param.Selector(
+        default="mean", objects=["mean", "frame"], label="Pivot",
+        doc="What the noise is drawn around: the sequence's mean (the paper) or each frame.",
+    )  # fmt: skip
+    adversarial = param.Boolean(
+        default=True, label="Adversarial (Eq. 9)", doc="Off: the plain conditional WGAN of Eq. (8)."
+    )
+    n_iter = param.Selector(
+        default=1000, objects=[100, 200, 500, 1000, 2000], label="Training iterations", doc="Fig. 5"
+    )
+
+    negatives = param.Selector(
+        default="adversarial", objects=["adversarial", "random"], label="Negatives",
+        doc="From the trained adversary, or random noise as in the row COT + Random of Table 1.",
+    )  # fmt: skip
+    n_negatives = parameter_field(PARAMETERS["n_negatives"])
+    transport = param.Selector(
+        default="emd", objects=["emd", "ipot", "sinkhorn"], label="Transport solver",
+        doc="Exact (EMD), the paper's proximal point solver (IPOT), or entropic (Sinkhorn).",
+    )  # fmt: skip
+
+    n_subspaces = parameter_field(PARAMETERS["n_subspaces"])
+    beta1 = parameter_field(PARAMETERS["beta1"])
+    beta2 = parameter_field(PARAMETERS["beta2"])
+    eta = parameter_field(PARAMETERS["eta"])
+
+    swept = param.Selector(
+        default="n_subspaces",
+        objects={PARAMETERS[name].label: name for name in SWEPT},
+        label="Parameter to sweep",
+    )
+    n_seeds = param.Integer(default=2, bounds=(1, 5), label="Seeds in a sweep")
+
+    image = param.Integer(default=0, bounds=(0, None), label="First image")
+    n_draws = param.Integer(default=1, bounds=(1, 4), label="Noise draws an image")
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._past: list[dict[str, Any]] = []
+        self._known = self.snapshot()
+        self._undoing = False
+        self.param.watch(self._remember, list(self.names()))
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of all settings, in the order of the class."""
+        return tuple(name for name in cls.param if name != "name")
+
+    def snapshot(self) -> dict[str, Any]:
+        """All values by name."""
+        return {name: getattr(self, name) for name in self.names()}
+
+    def pick(self, *names: str) -> dict[str, Any]:
+        """Some values by name."""
+        return {name: getattr(self, name) for name in names}
+
+    def _remember(self, *_events: Any) -> None:
+        """Keep what was before the change; moving between steps is no change to undo."""
+        now = self.snapshot()
+        before, self._known = self._known, now
+        if not self._undoing and {**before, "step": ""} != {**now, "step": ""}:
+            self._past = [*self._past[-99:], before]
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._past)
+
+    def undo(self) -> None:
+        """Take back the last change; the open step stays open."""
+        if not self._past:
+            return
+        values = self._past.pop()
+        self._undoing = True
+        try:
+            self._assign({**values, "step": self.step})
+        finally:
+            self._undoing = False
+
+    def forget(self) -> None:
+        """Begin the history anew: the present state is where undo ends."""
+        self._past, self._known = [], self.snapshot()
+
+    def reset(self) -> None:
+        """All settings at their defaults, as one change; the open step stays open."""
+        defaults = {name: self.param[name].default for name in self.names()}
+        self._assign({**defaults, "step": self.step})
+
+    def apply_preset(self, name: str) -> None:
+        """Set the values that a preset names, as one change."""
+        self._assign(PRESETS[name])
+
+    def _assign(self, values: Mapping[str, Any]) -> None:
+        allowed = {name: value for name, value in values.items() if self._accepts(name, value) is None}
+        self.param.update(**allowed)
+
+    def _accepts(self, name: str, value: Any) -> str | None:
+        """None when the value is allowed, else the reason why not."""
+        field = self.param[name]
+        if isinstance(field, param.Selector):
+            allowed = list(field.objects)
+            return None if value in allowed else f"expected one of {', '.join(map(str, allowed))}"
+        try:
+            field._validate(value)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def to_query(self, *, full: bool = True) -> str:
+        """The settings as a URL's query; all of them, or only those that differ from their defaults."""
+        values = self.snapshot()
+        if not full:
+            values = {n: v for n, v in values.items() if v != self.param[n].default}
+        return urlencode({name: _text(value) for name, value in values.items()})
+
+    def from_query(self, query: str) -> list[str]:
+        """Take over a query's settings; return what could not be used, one sentence each.
+
+        A bad value costs only itself: all others are applied, in one change.
+        """
+        problems: list[str] = []
+        good: dict[str, Any] = {}
+        for name, text in parse_qsl(query.lstrip("?"), keep_blank_values=True, max_num_fields=100):
+            if name not in self.names():
+                problems.append(f"{name[:40]}: no such setting")
+                continue
+            try:
+                value = self._parse(name, text)
+            except ValueError:
+                problems.append(f"{name}: cannot read {text[:40]!r}")
+                continue
+            reason = self._accepts(name, value)
+            if reason is None:
+                good[name] = value
+            else:
+                problems.append(f"{name} = {text[:40]}: {reason}")
+        self.param.update(**good)
+        return problems
+
+    def _parse(self, name: str, text: str) -> Any:
+        field = self.param[name]
+        if isinstance(field, param.Boolean):
+            if text not in ("0", "1"):
+                raise ValueError(text)
+            return text == "1"
+        if isinstance(field, param.Integer):
+            return int(text)
+        if isinstance(field, param.Number):
+            return float(text)
+        if isinstance(field.default, int | float):
+            return type(field.default)(text)
+        return text
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+_METHOD = (*PARAMETERS, "pivot", "adversarial", "n_iter", "negatives", "transport")
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "Paper": {
+        name: Settings.param[name].default for name in _METHOD
+    } | {"transport": "ipot"},
+    "Quick": {"n_iter": 200, "n_negatives": 20, "n_subspaces": 1, "transport": "emd", "n_seeds": 1},
+    "Four directions": {"n_subspaces": 4},
+    "Order only": {"beta1": 0.0, "beta2": 100.0},
+    "No order": {"beta2": 0.0},
+}  # fmt: skip
+"""Settings with a name. "Paper" is Sec. 4: σ = 0.01, λ₁ = 0.1, λ₂ = 1, β₁ = 1, β₂ = 10, η = 0.01, IPOT."""

@@ -1,0 +1,11 @@
+"""The steps of the page, one module each, in the order of the method."""
+
+from acot_explorer.steps.adversary import AdversaryStep
+from acot_explorer.steps.base import Step
+from acot_explorer.steps.data import DataStep
+from acot_explorer.steps.subspace import SubspaceStep
+from acot_explorer.steps.transport import TransportStep
+
+__all__ = ["ALL_STEPS"]
+
+ALL_STEPS: tuple[type[Step], ...] = (DataStep, AdversaryStep, TransportStep, SubspaceStep)

@@ -1,0 +1,151 @@
+"""What all sessions share: data sets and adversaries, by request; and the work that makes them.
+
+A data set that a visitor uploaded is found under the hash of its content alone, so that nobody comes upon it
+who does not have it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from acot_core.adversary import Adversary
+from acot_core.datasets import SequenceDataset, load
+from acot_core.progress import Callback, Cancelled
+from acot_explorer.requests import AdversaryRequest, DataRequest
+
+__all__ = ["Adversaries", "Memo", "adversaries", "datasets", "growing", "load_dataset", "train_adversary"]
+
+Value = TypeVar("Value")
+
+
+class Memo(Generic[Value]):
+    """A small dictionary that many threads use and that forgets what was not used for longest."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._lock = size, threading.Lock()
+        self._values: OrderedDict[Any, Value] = OrderedDict()
+
+    def get(self, key: Any) -> Value | None:
+        """The value, or None."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: Any, value: Value) -> Value:
+        """Keep a value."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value
+
+    def drop(self, key: Any) -> None:
+        """Forget a value."""
+        with self._lock:
+            self._values.pop(key, None)
+
+    def make(self, key: Any, maker: Callable[[], Value]) -> Value:
+        """The value, made when it is not there."""
+        found = self.get(key)
+        return self.put(key, maker()) if found is None else found
+
+
+@cache
+def datasets() -> Memo[SequenceDataset]:
+    """Data sets of this process."""
+    return Memo(16)
+
+
+def load_dataset(request: DataRequest, callback: Callback | None = None) -> SequenceDataset:
+    """The data set of a request, loaded (and its encoder trained) when it is not in memory yet.
+
+    Raises
+    ------
+    ValueError
+        The data are not on this machine, or cannot be read.
+    """
+    if request.dataset.startswith("upload:"):
+        found = datasets().get(request)
+        if found is None:
+            raise ValueError("The uploaded file is no longer in memory: please choose it again.")
+        return found
+    options: dict[str, Any] = {} if request.dataset == "planted" else {"encoder": request.encoder}
+    return datasets().make(
+        request,
+        lambda: load(request.dataset, random_state=request.seed, callback=callback, **options),
+    )
+
+
+class Adversaries:
+    """Trained and half-trained adversaries: for each request the newest, and those of certain lengths."""
+
+    def __init__(self) -> None:
+        self._known: Memo[Adversary] = Memo(64)
+        self._newest: Memo[int] = Memo(64)
+
+    def put(self, request: AdversaryRequest, adversary: Adversary) -> None:
+        """Keep an adversary as the newest of its request."""
+        self._known.put((request, adversary.n_iter_), adversary)
+        self._newest.put(request, adversary.n_iter_)
+
+    def get(self, request: AdversaryRequest, n_iter: int | None = None) -> Adversary | None:
+        """The adversary of that many iterations; without a number the newest."""
+        wanted = self._newest.get(request) if n_iter is None else n_iter
+        return None if wanted is None else self._known.get((request, wanted))
+
+    def restart(self, request: AdversaryRequest) -> None:
+        """Forget which is the newest, so that training begins anew."""
+        self._newest.drop(request)
+
+
+@cache
+def adversaries() -> Adversaries:
+    """Adversaries of this process."""
+    return Adversaries()
+
+
+@cache
+def growing() -> Memo[Adversary]:
+    """Adversaries in training, whose histories can be read while they grow."""
+    return Memo(16)
+
+
+def train_adversary(request: AdversaryRequest, n_iter: int, callback: Callback) -> Adversary:
+    """Train, or go on training, up to ``n_iter`` iterations; whatever comes of it is kept in the store.
+
+    Parameters
+    ----------
+    request : AdversaryRequest
+    n_iter : int
+    callback : callable
+        Gets `Progress`; may raise `Cancelled`.
+    """
+    dataset = load_dataset(request.data, callback)
+    train, test = dataset.split()
+    sequences = dataset.streams[request.stream]
+    part = [sequences[i] for i in train]
+    held_out = ([sequences[i] for i in test], dataset.labels[test]) if len(test) else None
+    adversary = Adversary(n_iter=n_iter, device="cpu", **request.arguments())
+    growing().put(request, adversary)
+    before = adversaries().get(request)
+    with tempfile.TemporaryDirectory(prefix="acot-") as folder:
+        resume = None
+        if before is not None and 0 < before.n_iter_ < n_iter:
+            resume = before.save(Path(folder) / "adversary.safetensors")
+        try:
+            adversary.fit(part, dataset.labels[train], callback, held_out=held_out, resume=resume)
+        finally:
+            growing().drop(request)
+    if adversary.is_fitted:
+        adversaries().put(request, adversary)
+    if adversary.cancelled_:
+        raise Cancelled
+    return adversary

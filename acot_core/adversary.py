@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -21,10 +20,17 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
 from acot_core.adversary_data import FrameTable, frame_table
+from acot_core.adversary_training import (
+    HISTORY_COLUMNS,
+    TrainingState,
+    fixed_batch,
+    has_native_bfloat16,
+    train,
+)
 from acot_core.checkpoints import read_checkpoint, write_checkpoint
 from acot_core.frame_classifier import linear, train_frame_classifier
 from acot_core.negatives import cycle_frames, number_of_negatives
-from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.progress import Callback, Cancelled
 from acot_core.sequences import (
     PaddedSequences,
     check_sequences,
@@ -35,17 +41,8 @@ from acot_core.sequences import (
 )
 from acot_core.wgan import WGAN, Batch
 
-__all__ = ["HISTORY_COLUMNS", "Adversary"]
+__all__ = ["Adversary"]
 
-HISTORY_COLUMNS = (
-    "iteration",
-    "split",
-    "fooling_rate",
-    "misclassification_rate",
-    "noise_norm",
-    "wasserstein",
-    "generator_loss",
-)
 _KIND = "acot-adversary"
 _FREE = {
     "n_iter",
@@ -53,7 +50,6 @@ _FREE = {
     "device",
     "random_state",
 }  # may differ between a checkpoint and its resumption
-_EVALUATED = 2048  # frames of each split on which the history is evaluated
 _ROWS = 16384  # frames a generator pass in sampling
 
 
@@ -89,7 +85,10 @@ class Adversary(BaseEstimator):
     hidden : int, optional
         Width of generator and critic; None is d, the paper's.
     eval_every : int, default 20
-        Iterations between two rows of the history.
+        Iterations between two rows of the history, each measured on up to 2048 fixed frames a split.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the networks' products in training; "auto" is bfloat16 where the hardware has it. Sampling and
+        ζ use float32 always.
     device : str, default "auto"
     random_state : int, numpy generator or None
 
@@ -99,8 +98,6 @@ class Adversary(BaseEstimator):
         ζ (d -> c, frozen), g (d -> d) and h (d -> 1).
     classes_ : (c,) array
         Labels, in the order of ζ's logits.
-    n_iter_ : int
-        Generator steps done.
     cancelled_ : bool
         Whether a callback stopped the last fit.
     seed_ : int
@@ -128,6 +125,7 @@ class Adversary(BaseEstimator):
         classifier_learning_rate: float = 0.01,
         hidden: int | None = None,
         eval_every: int = 20,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
         device: str = "auto",
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
     ) -> None:
@@ -146,6 +144,7 @@ class Adversary(BaseEstimator):
         self.classifier_learning_rate = classifier_learning_rate
         self.hidden = hidden
         self.eval_every = eval_every
+        self.precision = precision
         self.device = device
         self.random_state = random_state
 
@@ -190,77 +189,62 @@ class Adversary(BaseEstimator):
         if checkpoint_every < 1:
             raise ValueError(f"checkpoint_every: expected at least 1, got {checkpoint_every}")
         device = resolve_device(self.device)
-        train, classes = frame_table(sequences, labels, pivot=self.pivot)
-        state = None if resume is None else _read(resume)
-        if state is not None:
-            _check_resumable(resume, state[1], self.get_params(), train.fingerprint)
-        splits = {"train": train}
+        table, classes = frame_table(sequences, labels, pivot=self.pivot)
+        saved = None if resume is None else _read(resume)
+        if saved is not None:
+            _check_resumable(resume, saved[1], self.get_params(), table.fingerprint)
+        splits = {"train": table}
         if held_out is not None:
             splits["held_out"], _ = frame_table(
-                *held_out, pivot=self.pivot, classes=classes, n_features=train.n_features, name="held_out"
+                *held_out, pivot=self.pivot, classes=classes, n_features=table.n_features, name="held_out"
             )
-
-        for name in ("generator_", "critic_", "_wgan", "_rng"):
+        for name in ("classifier_", "generator_", "critic_", "_state"):
             self.__dict__.pop(name, None)
-        self.seed_ = resolve_seed(self.random_state) if state is None else int(state[1]["seed"])
-        self.n_features_in_, self.classes_ = train.n_features, classes
-        self.fingerprint_ = train.fingerprint
-        self._history: list[dict[str, Any]] = []
-        self.n_iter_, self.cancelled_ = 0, False
-        train = train.to(device)
+        self.seed_ = resolve_seed(self.random_state) if saved is None else int(saved[1]["seed"])
+        self.n_features_in_, self.classes_, self.fingerprint_ = table.n_features, classes, table.fingerprint
+        self.cancelled_ = False
+        table = table.to(device)
         try:
-            if state is None:
-                cpu = torch.Generator().manual_seed(self.seed_ % 2**63)
-                self.classifier_ = train_frame_classifier(
-                    train.frames,
-                    train.classes,
-                    len(classes),
-                    generator=cpu,
-                    n_iter=self.classifier_iter,
-                    learning_rate=self.classifier_learning_rate,
-                    callback=callback,
-                )
-                self._assemble(cpu)
+            if saved is None:
+                self._start(table, callback)
             else:
-                self._restore(*state, device)
-            self._train(train, splits, callback, checkpoint, checkpoint_every)
+                self._restore(*saved, device)
+            train(
+                self._state,
+                table,
+                self._targets(table),
+                {name: self._evaluation(split) for name, split in splits.items()},
+                n_iter=self.n_iter,
+                n_critic=self.n_critic,
+                batch_size=self.batch_size,
+                eval_every=self.eval_every,
+                callback=callback,
+                checkpoint=None if checkpoint is None else lambda: self.save(checkpoint),
+                checkpoint_every=checkpoint_every,
+            )
         except Cancelled:
             self.cancelled_ = True
         return self
 
-    def _train(
-        self,
-        train: FrameTable,
-        splits: dict[str, FrameTable],
-        callback: Callback | None,
-        checkpoint: str | os.PathLike[str] | None,
-        checkpoint_every: int,
-    ) -> None:
-        evaluations = {name: self._evaluation(table) for name, table in splits.items()}
-        targets = self._targets(train.frames, train.classes)
-        clock = Clock("adversary", self.n_iter, callback, start=self.n_iter_)
-        start, told = self.n_iter_, perf_counter()
-        while True:
-            step = self.n_iter_
-            due = step % self.eval_every == 0 or step == self.n_iter
-            if due and not (self._history and self._history[-1]["iteration"] == step):
-                self._history += [
-                    {"iteration": step, "split": s} | self._measure(b) for s, b in evaluations.items()
-                ]
-            if checkpoint is not None and step > start and step % checkpoint_every == 0:
-                self.save(checkpoint)
-            if due or perf_counter() - told > 0.5:
-                clock.report(step, **self._latest(len(splits)))
-                told = perf_counter()
-            if step >= self.n_iter:
-                return
-            self._wgan.iterate(self._batch(train, targets))
-            self.n_iter_ += 1
+    def _start(self, table: FrameTable, callback: Callback | None) -> None:
+        """ζ trained, networks at their start."""
+        cpu = torch.Generator().manual_seed(self.seed_ % 2**63)
+        classifier = train_frame_classifier(
+            table.frames,
+            table.classes,
+            len(self.classes_),
+            generator=cpu,
+            n_iter=self.classifier_iter,
+            learning_rate=self.classifier_learning_rate,
+            callback=callback,
+        )
+        self._assemble(classifier, cpu)
 
-    def _assemble(self, cpu: torch.Generator) -> None:
-        """Networks at their start, and the generator of batches, from ζ and a CPU generator."""
-        self._wgan = WGAN(
-            self.classifier_,
+    def _assemble(self, classifier: nn.Linear, cpu: torch.Generator) -> None:
+        """The training state at its start, from ζ and a CPU generator."""
+        device = classifier.weight.device
+        wgan = WGAN(
+            classifier,
             hidden=self.hidden or self.n_features_in_,
             sigma=self.sigma,
             lambda1=self.lambda1,
@@ -268,57 +252,27 @@ class Adversary(BaseEstimator):
             adversarial=self.adversarial,
             clip=self.clip,
             learning_rate=self.learning_rate,
+            mixed=self.precision == "bfloat16" or (self.precision == "auto" and has_native_bfloat16(device)),
             generator=cpu,
         )
-        self.generator_, self.critic_ = self._wgan.generator, self._wgan.critic
-        self._rng = torch.Generator(self.classifier_.weight.device).manual_seed(self.seed_ % 2**63)
+        self._state = TrainingState(wgan, torch.Generator(device).manual_seed(self.seed_ % 2**63))
+        self.classifier_, self.generator_, self.critic_ = classifier, wgan.generator, wgan.critic
 
-    def _batch(self, train: FrameTable, targets: Tensor) -> Batch:
-        shape = (self.n_critic + 1, self.batch_size)
-        device = train.frames.device
-        rows = torch.randint(len(train.frames), shape, generator=self._rng, device=device)
-        normal = torch.randn((*shape, train.n_features), generator=self._rng, device=device)
-        return Batch(train.frames[rows], train.pivots[train.pivot_of[rows]], targets[rows], normal)
-
-    def _targets(self, frames: Tensor, classes: Tensor) -> Tensor:
-        return classes if self.target == "label" else self.classifier_(frames).argmax(-1)
+    def _targets(self, table: FrameTable) -> Tensor:
+        """The class l of Eq. (9) for each frame, on the frames' device: (T,)"""
+        if self.target == "label":
+            return table.classes
+        device = table.frames.device
+        return torch.cat(
+            [self.classifier_(f.to(self._device)).argmax(-1).to(device) for f in table.frames.split(_ROWS)]
+        )
 
     def _evaluation(self, table: FrameTable) -> Batch:
-        """A fixed sample of frames and of ε, so that the curve shows the networks' change alone."""
-        cpu = torch.Generator().manual_seed((self.seed_ + 1) % 2**63)
-        rows = torch.randperm(len(table.frames), generator=cpu)[:_EVALUATED]
-        normal = torch.randn(len(rows), table.n_features, generator=cpu)
-        device = self.classifier_.weight.device
-        frames, classes = (
-            table.frames[rows.to(table.frames.device)],
-            table.classes[rows.to(table.classes.device)],
-        )
-        pivots = table.pivots[table.pivot_of[rows.to(table.pivot_of.device)]]
-        frames = frames.to(device)
-        targets = self._targets(frames, classes.to(device))
-        return Batch(frames, pivots.to(device), targets, normal.to(device))
+        return fixed_batch(table, self._targets(table), (self.seed_ + 1) % 2**63, self._device)
 
-    @torch.no_grad()
-    def _measure(self, batch: Batch) -> dict[str, float]:
-        wgan = self._wgan
-        noise = wgan.noise(batch.pivots, batch.normal)
-        negatives = wgan.negatives(batch.frames, noise)
-        predicted, logits = self.classifier_(batch.frames).argmax(-1), self.classifier_(negatives)
-        values = (
-            (logits.argmin(-1) == predicted).float().mean(),
-            (logits.argmax(-1) != predicted).float().mean(),
-            torch.linalg.vector_norm(noise, dim=-1).mean(),
-            wgan.wasserstein(batch.frames, negatives),
-            wgan.generator_loss(batch.frames, noise, batch.classes),
-        )
-        return dict(zip(HISTORY_COLUMNS[2:], torch.stack(values).tolist(), strict=True))
-
-    def _latest(self, n_splits: int) -> dict[str, float]:
-        values: dict[str, float] = {}
-        for row in self._history[-n_splits:]:
-            prefix = "" if row["split"] == "train" else f"{row['split']}_"
-            values |= {prefix + name: row[name] for name in HISTORY_COLUMNS[2:]}
-        return values
+    @property
+    def _device(self) -> torch.device:
+        return self.classifier_.weight.device
 
     def _check_parameters(self) -> None:
         for name, low in (("sigma", 0), ("lambda1", 0), ("lambda2", 0)):
@@ -343,7 +297,11 @@ class Adversary(BaseEstimator):
                 continue
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise ValueError(f"{name}: expected an int >= {least}, got {value!r}")
-        for name, allowed in (("pivot", ("mean", "frame")), ("target", ("prediction", "label"))):
+        for name, allowed in (
+            ("pivot", ("mean", "frame")),
+            ("target", ("prediction", "label")),
+            ("precision", ("auto", "float32", "bfloat16")),
+        ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
 
@@ -352,7 +310,12 @@ class Adversary(BaseEstimator):
     @property
     def is_fitted(self) -> bool:
         """Whether there is a generator to sample from, trained for at least one step (or n_iter = 0)."""
-        return hasattr(self, "generator_") and (self.n_iter_ > 0 or self.n_iter == 0)
+        return hasattr(self, "_state") and (self.n_iter_ > 0 or self.n_iter == 0)
+
+    @property
+    def n_iter_(self) -> int:
+        """Generator steps done."""
+        return self._state.step
 
     def __sklearn_is_fitted__(self) -> bool:
         return self.is_fitted
@@ -364,7 +327,8 @@ class Adversary(BaseEstimator):
         Columns: iteration, split, fooling_rate (argmin ζ(y) = argmax ζ(x)), misclassification_rate
         (argmax ζ(y) != argmax ζ(x)), noise_norm (mean ||x̂||), wasserstein (E h(x) - E h(y)), generator_loss.
         """
-        return pd.DataFrame(getattr(self, "_history", []), columns=list(HISTORY_COLUMNS))
+        rows = self._state.history if hasattr(self, "_state") else []
+        return pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
 
     def sample(
         self, sequences: Sequence[Any], n_negatives: int | str, random_state: Any = None
@@ -394,7 +358,7 @@ class Adversary(BaseEstimator):
             Before fit.
         """
         frames, noise = self._draw(sequences, n_negatives, random_state)
-        negatives = self._wgan.negatives(torch.cat(frames), torch.cat(noise))
+        negatives = self._state.wgan.negatives(torch.cat(frames), torch.cat(noise))
         return pad(negatives.split([len(f) for f in frames]))
 
     def noise(
@@ -412,7 +376,6 @@ class Adversary(BaseEstimator):
             raise NotFittedError("this Adversary is not fitted yet: call fit first")
         checked = check_sequences(sequences, n_features=self.n_features_in_)
         seed = self.seed_ if random_state is None else resolve_seed(random_state)
-        device = self.classifier_.weight.device
         frames, latent = [], []
         for sequence in checked:
             generator = torch.Generator().manual_seed(content_seed(sequence, seed))
@@ -420,9 +383,9 @@ class Adversary(BaseEstimator):
                 cycle_frames(len(sequence), number_of_negatives(n_negatives, len(sequence)), generator)
             ]
             pivot = sequence.mean(0) if self.pivot == "mean" else chosen
-            frames.append(chosen.to(device))
+            frames.append(chosen.to(self._device))
             latent.append(pivot + self.sigma * torch.randn(chosen.shape, generator=generator))
-        noise = torch.cat([self.generator_(rows.to(device)) for rows in torch.cat(latent).split(_ROWS)])
+        noise = torch.cat([self.generator_(rows.to(self._device)) for rows in torch.cat(latent).split(_ROWS)])
         return frames, list(noise.split([len(f) for f in frames]))
 
     # ---------------------------------------------------------------- files
@@ -433,24 +396,21 @@ class Adversary(BaseEstimator):
         Safetensors with JSON in its header: version, parameters, data fingerprint. `load` samples from it and
         ``fit(..., resume=path)`` goes on training.
         """
-        if not hasattr(self, "generator_"):
+        if not hasattr(self, "_state"):
             raise NotFittedError("this Adversary has nothing to save yet: call fit first")
-        modules: dict[str, nn.Module] = {
-            "classifier": self.classifier_,
-            "generator": self.generator_,
-            "critic": self.critic_,
-        }
-        tensors = {f"{m}.{k}": t for m, module in modules.items() for k, t in module.state_dict().items()}
-        tensors |= self._wgan.optimiser_state() | {"rng": self._rng.get_state()}
+        state = self._state
+        tensors = {f"classifier.{k}": t for k, t in self.classifier_.state_dict().items()}
+        tensors |= state.wgan.state() | {"rng": state.rng.get_state()}
         metadata = {
             "parameters": self.get_params() | {"random_state": self.seed_},
             "seed": self.seed_,
+            "mixed": state.wgan.mixed,
             "n_features": self.n_features_in_,
             "classes": self.classes_.tolist(),
             "fingerprint": self.fingerprint_,
-            "n_iter_done": self.n_iter_,
-            "rng_device": self._rng.device.type,
-            "history": self._history,
+            "n_iter_done": state.step,
+            "rng_device": state.rng.device.type,
+            "history": state.history,
         }
         return write_checkpoint(path, _KIND, tensors, metadata)
 
@@ -479,18 +439,15 @@ class Adversary(BaseEstimator):
         return adversary
 
     def _restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any], device: torch.device) -> None:
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-
         cpu = torch.Generator().manual_seed(0)
-        self.classifier_ = linear(self.n_features_in_, len(self.classes_), cpu, device).requires_grad_(False)
-        self._assemble(cpu)
-        for name in ("classifier", "generator", "critic"):
-            getattr(self, f"{name}_").load_state_dict(part(f"{name}."))
-        self._wgan.load_optimiser_state(tensors)
+        classifier = linear(self.n_features_in_, len(self.classes_), cpu, device).requires_grad_(False)
+        classifier.load_state_dict({k: tensors[f"classifier.{k}"] for k in ("weight", "bias")})
+        self._assemble(classifier, cpu)
+        state = self._state
+        state.wgan.load_state(tensors)
         if metadata["rng_device"] == device.type:
-            self._rng.set_state(tensors["rng"])
-        self.n_iter_, self._history = int(metadata["n_iter_done"]), list(metadata["history"])
+            state.rng.set_state(tensors["rng"])
+        state.step, state.history = int(metadata["n_iter_done"]), list(metadata["history"])
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:

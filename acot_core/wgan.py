@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from acot_core.frame_classifier import linear
 from acot_core.negatives import subtract
+from acot_core.rmsprop import RMSprop
 
 __all__ = ["WGAN", "Batch", "mlp"]
 
@@ -58,9 +59,13 @@ class WGAN:
         Eq. (9), else Eq. (8).
     clip, learning_rate : float
         Bound on the critic's weights after each of its steps; RMSprop's rate.
+    mixed : bool
+        Products of the two networks in bfloat16; weights, losses, negatives and ζ stay in float32.
     generator : torch.Generator
         A CPU generator for the networks' start.
     """
+
+    mixed = False
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class WGAN:
         adversarial: bool,
         clip: float,
         learning_rate: float,
+        mixed: bool,
         generator: torch.Generator,
     ) -> None:
         d, device = classifier.in_features, classifier.weight.device
@@ -81,19 +87,15 @@ class WGAN:
         self.adversarial, self.clip = adversarial, clip
         self.generator = mlp(d, hidden, d, generator, device)
         self.critic = mlp(d, hidden, 1, generator, device)
+        self.mixed = mixed
         self._critic_weights: list[Tensor] = list(self.critic.parameters())
         self._generator_weights: list[Tensor] = list(self.generator.parameters())
-        capturable = device.type == "cuda"
-        self.critic_optimiser = torch.optim.RMSprop(
-            self._critic_weights, lr=learning_rate, capturable=capturable
-        )
-        self.generator_optimiser = torch.optim.RMSprop(
-            self._generator_weights, lr=learning_rate, capturable=capturable
-        )
+        self.critic_optimiser = RMSprop(self._critic_weights, learning_rate, clip=clip)
+        self.generator_optimiser = RMSprop(self._generator_weights, learning_rate)
 
     def noise(self, pivots: Tensor, normal: Tensor) -> Tensor:
         """x̂ = g(pivot + σ ε), ε ~ N(0, I). (..., d), (..., d) -> (..., d)"""
-        return self.generator(pivots + self.sigma * normal)
+        return self._run(self.generator, pivots + self.sigma * normal)
 
     def negatives(self, frames: Tensor, noise: Tensor) -> Tensor:
         """y of Eq. (9), or of Eq. (8) where y comes from the generator alone. (..., d)"""
@@ -101,30 +103,27 @@ class WGAN:
 
     def wasserstein(self, frames: Tensor, negatives: Tensor) -> Tensor:
         """E h(x) - E h(y), from one pass over both (B, d); W1 up to the critic's Lipschitz constant."""
-        scores = self.critic(torch.cat([frames, negatives]))
+        scores = self._run(self.critic, torch.cat([frames, negatives]))
         return scores[: len(frames)].mean() - scores[len(frames) :].mean()
 
     def generator_loss(self, frames: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
         """What g descends: the terms of Eq. (8) or (9) that depend on it. (B, d), (B, d), (B,) -> scalar"""
         negatives = self.negatives(frames, noise)
-        loss = -self.critic(negatives).mean()
+        loss = -self._run(self.critic, negatives).mean()
         if self.adversarial:
             loss = loss + self.lambda1 * cross_entropy(-self.classifier(negatives), classes)
             loss = loss + self.lambda2 * noise.square().sum(-1).mean()
         return loss
 
     def critic_step(self, frames: Tensor, negatives: Tensor) -> None:
-        """One ascent step of h on E h(x) - E h(y), its weights clipped after it."""
+        """One ascent step of h on E h(x) - E h(y), its weights clipped after it. (B, d), (B, d)"""
         loss = -self.wasserstein(frames, negatives)
-        self._step(self.critic_optimiser, self._critic_weights, loss)
-        with torch.no_grad():
-            torch._foreach_clamp_min_(self._critic_weights, -self.clip)
-            torch._foreach_clamp_max_(self._critic_weights, self.clip)
+        self.critic_optimiser.step(torch.autograd.grad(loss, self._critic_weights))
 
     def generator_step(self, frames: Tensor, pivots: Tensor, classes: Tensor, normal: Tensor) -> None:
-        """One descent step of g."""
+        """One descent step of g; critic and ζ get no gradients. (B, d), (B, d), (B,), (B, d)"""
         loss = self.generator_loss(frames, self.noise(pivots, normal), classes)
-        self._step(self.generator_optimiser, self._generator_weights, loss)
+        self.generator_optimiser.step(torch.autograd.grad(loss, self._generator_weights))
 
     def iterate(self, batch: Batch) -> None:
         """n_critic critic steps, then one generator step."""
@@ -134,31 +133,33 @@ class WGAN:
             self.critic_step(frames, negatives)
         self.generator_step(batch.frames[-1], batch.pivots[-1], batch.classes[-1], batch.normal[-1])
 
-    def optimiser_state(self) -> dict[str, Tensor]:
-        """RMSprop's running squares and step counts, by name; empty before the first step."""
-        return {
-            f"{name}_optimiser.{i}.{key}": value
-            for name, optimiser in self._optimisers().items()
-            for i, state in optimiser.state_dict()["state"].items()
-            for key, value in state.items()
-        }
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that training changes, by name: both networks and their optimisers' squares."""
+        tensors = {f"generator.{k}": t for k, t in self.generator.state_dict().items()}
+        tensors |= {f"critic.{k}": t for k, t in self.critic.state_dict().items()}
+        tensors |= {f"generator_squares.{i}": t for i, t in enumerate(self.generator_optimiser.squares)}
+        return tensors | {f"critic_squares.{i}": t for i, t in enumerate(self.critic_optimiser.squares)}
 
-    def load_optimiser_state(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `optimiser_state` gave; other names are ignored."""
-        for name, optimiser in self._optimisers().items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for full, value in tensors.items():
-                if full.startswith(f"{name}_optimiser."):
-                    _, i, key = full.split(".")
-                    state.setdefault(int(i), {})[key] = value
-            optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
+    @torch.no_grad()
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Copy what `state` gave into this one's tensors, which stay where they are; other names are ignored.
 
-    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"critic": self.critic_optimiser, "generator": self.generator_optimiser}
+        Raises
+        ------
+        ValueError
+            A tensor is missing or has another shape.
+        """
+        for name, tensor in self.state().items():
+            given = tensors.get(name)
+            if given is None or given.shape != tensor.shape:
+                got = "nothing" if given is None else f"shape {tuple(given.shape)}"
+                raise ValueError(f"{name}: expected shape {tuple(tensor.shape)}, got {got}")
+            tensor.copy_(given)
 
-    @staticmethod
-    def _step(optimiser: torch.optim.Optimizer, weights: list[Tensor], loss: Tensor) -> None:
-        # Gradients of these weights only: the other network and ζ get none.
-        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-            weight.grad = gradient
-        optimiser.step()
+    def _run(self, network: nn.Module, rows: Tensor) -> Tensor:
+        """A network on rows (..., d), its products in bfloat16 where ``mixed``; float32 comes out."""
+        if not self.mixed:
+            return network(rows).float()
+        # No cache: it would keep the casts of weights that have changed since.
+        with torch.autocast(rows.device.type, torch.bfloat16, cache_enabled=False):
+            return network(rows).float()

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from acot_core.images.networks import AutoEncoder, ImageClassifier, ImageCritic, LatentGenerator
 from acot_core.images.training import autocast
 from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.rmsprop import RMSprop
 from acot_core.wgan import WGAN, Batch
 
 __all__ = ["ImageWGAN", "train_adversary"]
@@ -56,8 +57,8 @@ class ImageWGAN(WGAN):
         self.generator = generator  # type: ignore[assignment]
         self._critic_weights = list(critic.parameters())
         self._generator_weights = list(generator.parameters())
-        self.critic_optimiser = torch.optim.RMSprop(self._critic_weights, lr=learning_rate)
-        self.generator_optimiser = torch.optim.RMSprop(self._generator_weights, lr=learning_rate)
+        self.critic_optimiser = RMSprop(self._critic_weights, learning_rate, clip=clip)
+        self.generator_optimiser = RMSprop(self._generator_weights, learning_rate)
 
     def critic(self, latents: Tensor) -> Tensor:  # type: ignore[override]
         """h(decode(x)) (B,) of latents (B, d)."""

@@ -59,9 +59,9 @@ def augment(images: Tensor, generator: torch.Generator, *, shift: int = 4, cut: 
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 arithmetic where it is native."""
+    """bfloat16 arithmetic where it is native; without the cache, which would keep casts of stale weights."""
     native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+    return torch.autocast(device.type, torch.bfloat16, enabled=native, cache_enabled=False)
 
 
 def train_classifier(

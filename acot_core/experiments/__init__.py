@@ -2,6 +2,7 @@
 ``python -m acot_core.experiments``."""
 
 from acot_core.experiments.ablation import AblationRecord, ablation
+from acot_core.experiments.classification import ClassificationRecord, classification
 from acot_core.experiments.comparison import COMPARED, ComparisonRecord, comparison, evaluate
 from acot_core.experiments.embedding import EmbeddingRecord, embedding
 from acot_core.experiments.landscape import LandscapeRecord, landscape
@@ -27,6 +28,7 @@ __all__ = [
     "METHODS",
     "TABLE1",
     "AblationRecord",
+    "ClassificationRecord",
     "ClipView",
     "ComparisonRecord",
     "DatasetView",
@@ -42,6 +44,7 @@ __all__ = [
     "TransportStudy",
     "ablation",
     "assert_blind",
+    "classification",
     "clip_view",
     "comparison",
     "dataset_view",

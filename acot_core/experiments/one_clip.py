@@ -16,12 +16,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from acot_core.alternation import Alternation, alternate
 from acot_core.datasets.sequence_dataset import SequenceDataset
 from acot_core.grassmann import principal_angles, principal_subspace
-from acot_core.objective import ACOTObjective, barycentric_images
+from acot_core.objective import ACOTObjective
 from acot_core.records import Record
-from acot_core.riemannian import conjugate_gradient
-from acot_core.sequences import check_sequences
+from acot_core.sequences import check_sequences, pad
 from acot_core.transport import GroundCost, cost_matrix, emd, ipot, solve
 
 __all__ = [
@@ -150,7 +150,7 @@ def transport_study(
     negatives: Any,
     *,
     method: str = "emd",
-    ground_cost: GroundCost = "sqeuclidean",
+    ground_cost: GroundCost = "euclidean",
     trace: int = 0,
 ) -> TransportStudy:
     """The plan of Eq. (12) with UU' = I, as in the first half-step of the alternation.
@@ -205,8 +205,8 @@ class SubspaceStudy(Record):
         Energy ||U'x_t||^2 kept of each ``frame``: ``ordered`` (the weights given), ``unordered``
         (beta2 = 0) and ``pca`` (the start).
     terms : table
-        One row an ``iteration`` of conjugate gradient: the weighted ``contrast``, ``distortion`` and
-        ``order`` of Eq. (13), and their sum ``objective``.
+        One row an ``iteration`` of conjugate gradient: the weighted ``contrast`` (less the squared transport
+        cost), ``distortion`` and ``order`` of Eq. (10), and their sum ``objective``, which is minimised.
     angles : array (k,)
         Principal angles to the principal subspace, in degrees, ascending.
     """
@@ -236,10 +236,12 @@ def subspace_study(
     beta2: float = 10.0,
     eta: float = 0.01,
     method: str = "emd",
-    ground_cost: GroundCost = "sqeuclidean",
+    ground_cost: GroundCost = "euclidean",
     n_iter: int = 5,
 ) -> SubspaceStudy:
     """One plan, then conjugate gradient on Eq. (13) from the principal subspace (Sec. 3.5).
+
+    The subspace is the one that `acot_core.ACOTPooling` gives for this clip and these negatives.
 
     Parameters
     ----------
@@ -254,13 +256,20 @@ def subspace_study(
     """
     start = perf_counter()
     X, Y = _pair(frames, negatives)
-    images = barycentric_images(solve(cost_matrix(X, Y, ground_cost), method=method).plan, Y)
-    objective = ACOTObjective(X, images, beta1=beta1, beta2=beta2, eta=eta)
-    unordered = ACOTObjective(X, images, beta1=beta1, beta2=0.0, eta=eta)
-    pca = principal_subspace(X, None, n_subspaces)
+
+    def pooled(beta2: float, n_iter: int) -> Alternation:
+        return alternate(
+            pad([X[0]]), pad([Y[0]]), n_subspaces=n_subspaces, beta1=beta1, beta2=beta2, eta=eta,
+            transport=method, ground_cost=ground_cost, n_iter=n_iter,
+        )  # fmt: skip
+
     # Every prefix of the iteration from the start: the solver is deterministic, and n_iter is small.
-    points = [pca] + [conjugate_gradient(objective, pca, n_iter=s).point for s in range(1, n_iter + 1)]
-    plain = conjugate_gradient(unordered, pca, n_iter=n_iter).point
+    prefixes = [pooled(beta2, s) for s in range(1, n_iter + 1)]
+    pca = principal_subspace(X, None, n_subspaces)
+    points = [pca] + [found.subspace for found in prefixes]
+    plain = pooled(0.0, n_iter).subspace
+    plan = prefixes[-1].plan.plan
+    objective = ACOTObjective(X, plan=plan, negatives=Y, beta1=beta1, beta2=beta2, eta=eta)
     weights = {"contrast": -1.0, "distortion": beta1, "order": beta2}
     rows = [
         {"iteration": s} | {name: weights[name] * float(term) for name, term in objective.terms(U).items()}

@@ -1,6 +1,7 @@
 """Figures: a record in, a `matplotlib.figure.Figure` out; never pyplot."""
 
 from acot_core.figures.accuracies import plot_ablation, plot_comparison, plot_plans
+from acot_core.figures.classification import plot_accuracies, plot_confusion
 from acot_core.figures.clips import plot_clip, plot_dataset
 from acot_core.figures.coupling import plot_ipot, plot_plan
 from acot_core.figures.descent import plot_energies, plot_terms
@@ -17,8 +18,10 @@ __all__ = [
     "format_of",
     "new_figure",
     "plot_ablation",
+    "plot_accuracies",
     "plot_clip",
     "plot_comparison",
+    "plot_confusion",
     "plot_dataset",
     "plot_embedding",
     "plot_energies",

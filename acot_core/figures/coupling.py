@@ -18,7 +18,7 @@ def plot_plan(record: TransportStudy, *, theme: Theme = "light", width: str = "c
     to them, so that structure shows. Colour is the mass as a share of what a frame sends.
     """
     with drawing(theme):
-        figure, (axes,) = new_figure(width=width, aspect=0.62)
+        figure, (axes,) = new_figure(width=width, aspect=0.76)
         n, m = record.plan.shape
         order = negative_order(record)
         cmap = "Blues" if theme == "light" else "cividis"
@@ -38,7 +38,7 @@ def plot_plan(record: TransportStudy, *, theme: Theme = "light", width: str = "c
 def plot_ipot(record: TransportStudy, *, theme: Theme = "light", width: str = "column") -> Figure:
     """Distance of IPOT's cost from the exact cost, and its marginal error, by iteration."""
     with drawing(theme):
-        figure, (axes,) = new_figure(width=width, aspect=0.62)
+        figure, (axes,) = new_figure(width=width, aspect=0.76)
         table = record.trace
         gap = (table["value"] - record.exact).abs() / max(record.exact, 1e-12)
         axes.loglog(

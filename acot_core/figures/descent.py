@@ -14,7 +14,7 @@ __all__ = ["plot_energies", "plot_terms"]
 def plot_energies(record: SubspaceStudy, *, theme: Theme = "light", width: str = "column") -> Figure:
     """Energy that each frame keeps in the subspace, with order, without it, and for PCA."""
     with drawing(theme) as ink:
-        figure, (axes,) = new_figure(width=width, aspect=0.62)
+        figure, (axes,) = new_figure(width=width, aspect=0.76)
         frame = record.energies["frame"]
         lines = (
             ("pca", "PCA (start)", {"color": ink.muted, "ls": ":"}),
@@ -26,14 +26,14 @@ def plot_energies(record: SubspaceStudy, *, theme: Theme = "light", width: str =
         axes.set(xlabel="frame t", ylabel="energy ‖U′xₜ‖²")
         axes.set_title("Energy over time")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        legend_below(figure, axes, 3)
+        legend_below(figure, axes, 2)
         return figure
 
 
 def plot_terms(record: SubspaceStudy, *, theme: Theme = "light", width: str = "column") -> Figure:
     """The weighted terms of Eq. (13) and their sum by iteration of conjugate gradient."""
     with drawing(theme) as ink:
-        figure, (axes,) = new_figure(width=width, aspect=0.62)
+        figure, (axes,) = new_figure(width=width, aspect=0.76)
         step = record.terms["iteration"]
         lines = (
             ("contrast", "− contrast", {"color": ROLES["negatives"], "marker": "s"}),
@@ -47,5 +47,5 @@ def plot_terms(record: SubspaceStudy, *, theme: Theme = "light", width: str = "c
         axes.set(xlabel="iteration of conjugate gradient", ylabel="value")
         axes.set_title("What the descent trades")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        legend_below(figure, axes, 4)
+        legend_below(figure, axes, 2)
         return figure

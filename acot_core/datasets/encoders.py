@@ -17,8 +17,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from acot_core.datasets.frame_network import train_frame_network
 from acot_core.progress import Callback
-from acot_core.sequences import check_labels, normalize_frames, resolve_seed
+from acot_core.sequences import check_labels, normalize_frames, resolve_device, resolve_seed
 
 __all__ = ["FrameEncoder", "check_signals", "encode", "windows"]
 
@@ -80,22 +81,22 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     kind : "untrained" or "trained"
-        Random ReLU units, or a ReLU network fitted to tell the classes of frames, of which the last hidden
-        layer is the feature.
+        Random ReLU units, or those of a network that was fitted to tell the classes of single frames.
     n_features : int
         Number d of features of a frame.
     window, stride : int
         Rows of the signal in a window, and from one window to the next.
     random_state : int, generator or None
-        Seed of the weights (and, when trained, of batches, dropout and the clips held out).
+        Seed of the weights (and, when trained, of batches and dropout).
     device : str
+        Where a "trained" encoder is trained: "cpu", "cuda" or "auto".
 
     Attributes
     ----------
     mean_, scale_ : Tensor (window * c,)
         Standardisation of the windows, from the clips seen in fit.
-    weights_ : list of (Tensor (d_in, d_out), Tensor (d_out,))
-        The layers; each is followed by a ReLU.
+    weight_, bias_ : Tensor (window * c, d), Tensor (d,)
+        The layer whose ReLU is the feature.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
         if self.kind not in ("untrained", "trained"):
             raise ValueError(f"kind: expected 'untrained' or 'trained', got {self.kind!r}")
         signals = check_signals(X, "X")
-        generator = torch.Generator().manual_seed(resolve_seed(self.random_state))
+        seed = resolve_seed(self.random_state)
         rows = [windows(s, self.window, self.stride) for s in signals]
         frames = torch.cat(rows)
         self.n_features_in_ = signals[0].shape[1]
@@ -133,9 +134,16 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
         self.scale_ = torch.where(spread > 1e-6 * spread.max(), spread, 1)
         rows = [(r - self.mean_) / self.scale_ for r in rows]
         if self.kind == "untrained":
-            self.weights_ = [_random_layer(frames.shape[1], self.n_features, generator)]
-        else:
-            raise NotImplementedError
+            self.weight_, self.bias_ = _random_layer(frames.shape[1], self.n_features, seed)
+            return self
+        if y is None:
+            raise ValueError("labels: expected the clips' classes to train an encoder on, got None")
+        labels = check_labels(y, len(signals))
+        if len(np.unique(labels)) < 2:
+            raise ValueError("labels: expected clips of at least two classes to train an encoder on")
+        self.weight_, self.bias_ = train_frame_network(
+            rows, labels, self.n_features, seed=seed, device=resolve_device(self.device), callback=callback
+        )
         return self
 
     def transform(self, X: Sequence[Any]) -> list[Tensor]:
@@ -146,8 +154,7 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
             raise ValueError(f"X: expected {self.n_features_in_} channels, got {signals[0].shape[1]}")
         rows = [windows(s, self.window, self.stride) for s in signals]
         frames = (torch.cat(rows) - self.mean_) / self.scale_
-        for weight, bias in self.weights_:
-            frames = (frames @ weight + bias).relu()  # (n, d_in) @ (d_in, d_out) -> (n, d_out)
+        frames = (frames @ self.weight_ + self.bias_).relu()  # (n, w c) @ (w c, d) -> (n, d)
         # A frame on which no unit fires has no direction: it gets the one that favours no feature.
         silent = (frames == 0).all(1, keepdim=True)
         frames = normalize_frames(torch.where(silent, 1.0, frames))
@@ -207,7 +214,8 @@ def encode(
     return encoder.fit(fitted, y, callback).transform(signals)
 
 
-def _random_layer(n_in: int, n_out: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _random_layer(n_in: int, n_out: int, seed: int) -> tuple[Tensor, Tensor]:
     """Random ReLU units on standardised inputs: half of them fire on an average window."""
+    generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(n_in, n_out, generator=generator) / n_in**0.5
     return weight, 0.1 * torch.randn(n_out, generator=generator)

@@ -1,9 +1,9 @@
 """The sequence file format: one .npz, or a folder of ``<class>/<clip>.npy``.
 
 An archive holds ``features`` (sum n_i, d), or one 2-D array a stream under any other name; ``lengths``
-(N,), or ``lengths_<stream>`` where streams differ; ``labels`` (N,); and, if wanted, ``splits`` (S, N) with
-1 = train, 2 = test, 0 = unused, and ``class_names``. A folder's clips
-are (n, d) arrays and its subfolders the classes.
+(N,), or ``lengths_<stream>`` where streams differ; ``labels`` (N,), whole numbers or strings; and, if wanted,
+``splits`` (S, N) with 1 = train, 2 = test, 0 = unused, and ``class_names`` (C,), in which whole-number labels
+are then positions. A folder's clips are (n, d) arrays and its subfolders the classes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,33 +20,28 @@ from torch import Tensor
 from acot_core.datasets.archives import MAX_BYTES, read_array, read_arrays
 from acot_core.datasets.encoders import check_signals
 from acot_core.datasets.sequence_dataset import SequenceDataset
+from acot_core.datasets.signals import Signals
 from acot_core.files import atomic_write
 from acot_core.sequences import check_labels
 
-__all__ = ["Signals", "read_archive_file", "read_folder", "save_dataset", "split_array"]
+__all__ = ["read_archive_file", "read_folder", "save_dataset"]
 
 _MAX_CLIPS = 200_000
 _RESERVED = ("lengths", "labels", "splits", "class_names")
 
 
-@dataclass
-class Signals:
-    """What a file holds, before frames are encoded: streams of N signals (n_i, c), classes and splits.
-
-    ``splits`` is an int array (S, N) of 1 = train, 2 = test, 0 = unused, with no row where the file has none.
-    ``extra`` are signals that are kept as raw data and are no stream.
-    """
-
-    name: str
-    streams: dict[str, list[Tensor]]
-    labels: np.ndarray
-    class_names: list[str]
-    splits: np.ndarray
-    extra: dict[str, list[Tensor]]
-
-
-def read_archive_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Signals:
+def read_archive_file(
+    path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES, labelled: bool = True
+) -> Signals:
     """Read an .npz in the sequence file format.
+
+    Parameters
+    ----------
+    path : str or path-like
+    max_bytes : int
+        Bound on the inflated arrays together.
+    labelled : bool
+        Whether ``labels`` must be there; a file that may go without gets one class for all clips.
 
     Raises
     ------
@@ -58,18 +52,20 @@ def read_archive_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTE
     names = [n for n in arrays if n not in _RESERVED and not n.startswith("lengths_")]
     if not names:
         raise ValueError(f"{path}: expected an array 'features' or one a stream, got {sorted(arrays)}")
-    streams = {n: split_array(path, arrays, n) for n in names}
+    streams = {n: _stream(path, arrays, n) for n in names}
     counts = {n: len(s) for n, s in streams.items()}
     n_clips = counts[names[0]]
     if len(set(counts.values())) > 1:
         raise ValueError(f"{path}: streams differ in their number of clips: {counts}")
     if not 0 < n_clips <= _MAX_CLIPS:
         raise ValueError(f"{path}: expected 1 to {_MAX_CLIPS} clips, got {n_clips}")
+    if not labelled and "labels" not in arrays:
+        arrays = arrays | {"labels": np.zeros(n_clips, np.int64), "class_names": np.array(["unlabelled"])}
     labels, class_names = _classes(path, arrays, n_clips)
-    return Signals(Path(path).stem, streams, labels, class_names, _splits(path, arrays, n_clips), {})
+    return Signals(Path(path).stem, streams, labels, class_names, _splits(path, arrays, n_clips))
 
 
-def split_array(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], name: str) -> list[Tensor]:
+def _stream(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], name: str) -> list[Tensor]:
     """One stream of an archive as a list of signals, by its ``lengths_<name>`` or the common ``lengths``."""
     rows = arrays[name]
     if rows.ndim < 2 or rows.dtype.kind not in "biuf" or 0 in rows.shape:
@@ -175,9 +171,7 @@ def read_folder(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> 
         raise ValueError(f"{path}: {error} (clips in the order of their paths)") from error
     class_names = sorted({file.parent.name for file in files})
     labels = np.array([class_names.index(file.parent.name) for file in files], np.int64)
-    return Signals(
-        root.name, {"features": stream}, labels, class_names, np.zeros((0, len(files)), np.int8), {}
-    )
+    return Signals(root.name, {"features": stream}, labels, class_names, np.zeros((0, len(files)), np.int8))
 
 
 def save_dataset(path: str | os.PathLike[str], dataset: SequenceDataset) -> Path:

@@ -1,0 +1,35 @@
+"""Signals: what a file holds, before its frames are encoded (Sec. 4, "Datasets")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+__all__ = ["Signals"]
+
+
+@dataclass
+class Signals:
+    """Streams of N signals, their classes and splits, as read.
+
+    Attributes
+    ----------
+    name : str
+    streams : dict of str to list of N float32 Tensor (n_i, c)
+    labels : int array (N,)
+        Positions in ``class_names``.
+    class_names : list of str
+    splits : int array (S, N)
+        1 = train, 2 = test, 0 = unused; no row where the file has none.
+    extra : dict of str to list of N Tensor
+        Signals that are kept as raw data and are no stream.
+    """
+
+    name: str
+    streams: dict[str, list[Tensor]]
+    labels: np.ndarray
+    class_names: list[str]
+    splits: np.ndarray
+    extra: dict[str, list[Tensor]] = field(default_factory=dict)

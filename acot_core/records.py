@@ -11,7 +11,7 @@ import platform
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -72,8 +72,6 @@ class Record:
     config: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=environment)
     seconds: float = 0.0
-
-    _suffix: ClassVar[str] = ".zip"
 
     def to_frame(self) -> pd.DataFrame:
         """The record's numbers as a tidy table: one observation a row."""

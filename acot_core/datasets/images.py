@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -37,10 +37,10 @@ class ImageDataset:
     """
 
     name: str
-    images: Tensor
-    labels: Tensor
+    images: Tensor = field(repr=False)
+    labels: Tensor = field(repr=False)
     class_names: tuple[str, ...]
-    parts: np.ndarray
+    parts: np.ndarray = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -126,6 +126,8 @@ class ImageModel:
         The adversary's training (`acot_core.images.adversary.train_adversary`).
     seed : int
         What it was trained with.
+    critic_range : pair of float
+        The central 90 % of the critic's scores for decoded real images that it was not trained on.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class ImageModel:
         networks: Mapping[str, Any],
         history: pd.DataFrame | None = None,
         seed: int = 0,
+        critic_range: tuple[float, float] = (-float("inf"), float("inf")),
     ) -> None:
         self.name, self.class_names, self.settings, self.seed = name, tuple(class_names), settings, seed
         self.classifier: ImageClassifier = networks["classifier"].eval()
@@ -143,6 +146,7 @@ class ImageModel:
         self.generator: LatentGenerator = networks["generator"].eval()
         self.critic: ImageCritic = networks["critic"].eval()
         self.history = pd.DataFrame() if history is None else history
+        self.critic_range = critic_range
 
     def __repr__(self) -> str:
         d = self.autoencoder.n_features
@@ -278,6 +282,7 @@ class ImageModel:
             "settings": dataclasses.asdict(self.settings),
             "history": self.history.to_dict("records"),
             "seed": self.seed,
+            "critic_range": list(self.critic_range),
         }
         return write_checkpoint(path, _KIND, tensors, metadata)
 
@@ -300,8 +305,15 @@ class ImageModel:
                     {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
                 )
             history = pd.DataFrame(metadata["history"])
+            low, high = metadata["critic_range"]
             model = cls(
-                metadata["name"], metadata["class_names"], settings, networks, history, metadata["seed"]
+                metadata["name"],
+                metadata["class_names"],
+                settings,
+                networks,
+                history,
+                metadata["seed"],
+                (low, high),
             )
         except (KeyError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path}: not a complete image model ({error})") from error

@@ -122,7 +122,7 @@ class AutoEncoder(nn.Module):
 
 
 class LatentGenerator(nn.Module):
-    """The generator g of Eq. (9) on latents: noise x_hat (B, d) from z (B, d).
+    """The generator g of Eq. (9) on latents: noise x_hat from z.
 
     It is convolutional over the latent's 8 x 8 map, with a detour through 4 x 4 and 1 x 1 for context.
     """
@@ -144,12 +144,13 @@ class LatentGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        """Noise x_hat (B, d)."""
+        """Noise x_hat (..., d) of z (..., d)."""
         root = (self.channels * _GRID * _GRID) ** 0.5
-        local = self.local((z * root).unflatten(1, (self.channels, _GRID, _GRID)))
+        local = self.local((z * root).reshape(-1, self.channels, _GRID, _GRID))
         coarse = self.coarse(local)
         context = self.up(coarse + self.whole(coarse))
-        return self.out(torch.cat([local, context], 1)).flatten(1) / root
+        noise = self.out(torch.cat([local, context], 1)).float()
+        return noise.reshape(z.shape) / root
 
 
 class ImageCritic(nn.Module):

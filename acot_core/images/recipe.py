@@ -104,6 +104,9 @@ def train_image_model(
     model = ImageModel(dataset.name, dataset.class_names, settings, networks, seed=seed)
     if not stopped:
         model.history = _train_adversary(model, train, held_out, watch)
+        scores = model.score(model.decode(model.encode(held_out.images)))
+        low, high = torch.quantile(scores, scores.new_tensor([0.05, 0.95])).tolist()
+        model.critic_range = low, high
     return model
 
 

@@ -1,6 +1,6 @@
 """Where an image classifier looks (Sec. 4.3).
 
-"The noise impacts regions of the image that are likely to be useful for recognition" is measured by these maps.
+"The noise impacts regions of the image that are likely to be useful for recognition" is measured so.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ d x d matrix is formed.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -20,7 +21,13 @@ from torch import Tensor
 
 from acot_core.transport import GroundCost
 
-__all__ = ["ACOTObjective", "barycentric_images"]
+__all__ = ["ACOTObjective", "Line", "barycentric_images"]
+
+Line = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Steps (B, S) to values and derivatives (B, S) along a retraction."""
+
+KINK_BAND = 0.01
+"""Widest half-band about the hinge's kink, as a share of the mean squared norm of the frames."""
 
 
 def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
@@ -111,12 +118,30 @@ class ACOTObjective:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def kinked(self) -> bool:
+        """Whether the hinge is in play, so that the objective is not smooth."""
+        return self.beta2 > 0 and self.pair_weights.shape[1] > 0
+
     def select(self, index: Tensor) -> Self:
         """The objective of some of the sequences: ``index`` int64 (b,) or bool (B,)."""
+        return self._each(lambda value: value[index])
+
+    def to(self, dtype: torch.dtype) -> Self:
+        """The same objective in another precision."""
+        return self._each(lambda value: value.to(dtype))
+
+    def without_rows(self) -> Self:
+        """The part that needs responses only: `response_value`, `response_gradient`, `response_line`."""
+        part = copy.copy(self)
+        part.rows = self.rows[:, :0]
+        return part
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         part = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
-                setattr(part, name, value[index])
+                setattr(part, name, change(value))
         return part
 
     def value(self, U: Tensor) -> Tensor:
@@ -126,6 +151,10 @@ class ACOTObjective:
     def gradient(self, U: Tensor) -> Tensor:
         """Euclidean gradient at U (B, d, k); a subgradient on the hinge's kink: (B, d, k)."""
         return self.rows.mT @ self.response_gradient(self.rows @ U)
+
+    def smoothed_gradient(self, U: Tensor, band: Tensor) -> Tensor:
+        """Gradient whose jump at the hinge's kink is spread; see `response_gradient`: (B, d, k)."""
+        return self.rows.mT @ self.response_gradient(self.rows @ U, band)
 
     def value_and_gradient(self, U: Tensor) -> tuple[Tensor, Tensor]:
         """Both at the price of one product ZU less."""
@@ -147,12 +176,22 @@ class ACOTObjective:
         contrast, distortion, order = self._terms(E)
         return -contrast + self.beta1 * distortion + self.beta2 * order
 
-    def response_gradient(self, E: Tensor) -> Tensor:
-        """Gradient with respect to the responses: (B, p, k)."""
+    def response_gradient(self, E: Tensor, band: Tensor | None = None) -> Tensor:
+        """Gradient with respect to the responses: (B, p, k).
+
+        With ``band`` (B,), a share of `KINK_BAND`, the subgradient rises linearly from 0 to 1 in a band about
+        the hinge's kink instead of jumping. At a kink, where the minima lie, descent needs such a choice.
+        """
         n = self.weights.shape[1]
         A, P = E[:, :n], E[:, n:]
         energy = A.square().sum(2)
-        active = self.beta2 * self.pair_weights * (energy[:, :-1] + self.eta > energy[:, 1:])
+        excess = energy[:, :-1] + self.eta - energy[:, 1:]
+        if band is None:
+            share = (excess > 0).to(E.dtype)
+        else:
+            width = (KINK_BAND * self.frame_norm * band)[:, None]
+            share = (excess / (2 * width) + 0.5).clamp(0, 1)
+        active = self.beta2 * self.pair_weights * share
         slope = -self.beta1 * self.weights  # d objective / d energy, (B, n)
         slope[:, :-1] += active
         slope[:, 1:] -= active
@@ -164,6 +203,59 @@ class ACOTObjective:
         ratio = torch.where(length > 0, self.plan / length, 0)
         slope = 2 * slope - ratio.sum(2)
         return torch.cat([slope[:, :, None] * A + ratio @ P, ratio.mT @ A], 1)
+
+    def line(self, U: Tensor, D: Tensor) -> Line:
+        """Values and derivatives along the retraction of U + s D for tangent D, as a function of s (B, S)."""
+        return self.response_line(self.rows @ U, self.rows @ D, D.mT @ D)
+
+    def response_line(self, E: Tensor, F: Tensor, S: Tensor) -> Line:
+        """The same from the responses E = Z U and F = Z D and from S = D'D (B, k, k).
+
+        For orthonormal U and U'D = 0 the retracted point is (U + s D)(I + s^2 S)^{-1/2} up to a rotation. In
+        the eigenbasis of S every energy is a sum over the k columns of (e + s f)^2 / (1 + s^2 l).
+        """
+        if S.shape[-1] == 1:
+            eigenvalues = S[:, :, 0]
+        else:
+            eigenvalues, basis = torch.linalg.eigh(S)
+            E, F = E @ basis, F @ basis
+        if self.plan is not None:
+            return lambda steps: self._line_one_by_one(E, F, eigenvalues, steps)
+        n = self.weights.shape[1]
+        A, P, DA, DP = E[:, :n], E[:, n:], F[:, :n], F[:, n:]
+        # Coefficients of 1, s and s^2 of the energies and of the inner products with the images: (B, n, 3k).
+        energy = torch.cat([A * A, 2 * A * DA, DA * DA], 2)
+        inner = torch.cat([A * P, A * DP + DA * P, DA * DP], 2)
+        linear = self.weights[:, None, :] @ (2 * inner - (1 + self.beta1) * energy)  # (B, 1, 3k)
+        constant = self.beta1 * self.frame_norm - self.image_norm
+        rise = (energy[:, :-1] - energy[:, 1:]).mT  # (B, 3k, n-1)
+        weight = (self.beta2 * self.pair_weights)[:, None, :]
+
+        def line(steps: Tensor) -> tuple[Tensor, Tensor]:
+            s = steps[:, :, None]
+            scale = 1 / (1 + s.square() * eigenvalues[:, None, :])  # (B, S, k)
+            change = -2 * s * eigenvalues[:, None, :] * scale.square()
+            first, first_change = s * scale, scale + s * change
+            powers = torch.cat([scale, first, s * first], 2)  # (B, S, 3k)
+            changes = torch.cat([change, first_change, first + s * first_change], 2)
+            hinge = torch.relu_((powers @ rise).add_(self.eta))  # (S,3k) @ (3k,n-1) -> (S,n-1)
+            pull = (linear + (weight * (hinge > 0)) @ rise.mT) * changes  # (S,n-1) @ (n-1,3k) -> (S,3k)
+            values = (powers * linear).sum(2) + constant[:, None] + (hinge * weight).sum(2)
+            return values, pull.sum(2)
+
+        return line
+
+    def _line_one_by_one(
+        self, E: Tensor, F: Tensor, eigenvalues: Tensor, steps: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        values, slopes = [], []
+        for s in steps.unbind(1):
+            scale = torch.rsqrt(1 + s[:, None].square() * eigenvalues)[:, None, :]  # (B, 1, k)
+            moved = (E + s[:, None, None] * F) * scale
+            change = F * scale - moved * (s[:, None] * eigenvalues)[:, None, :] * scale.square()
+            values.append(self.response_value(moved))
+            slopes.append((self.response_gradient(moved) * change).sum((1, 2)))
+        return torch.stack(values, 1), torch.stack(slopes, 1)
 
     def _terms(self, E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         n = self.weights.shape[1]

@@ -1,93 +1,117 @@
 """Riemannian conjugate gradient on the Grassmannian for many independent problems in one batch (Sec. 3.5).
 
-Every problem has its own step, line search, restart and stopping. The reference is pymanopt, which solves
-one problem at a time.
+Every problem has its own step, line search, restart and stopping, and the batch gives what a loop over its
+problems gives. The functions may be any: `Objective` says what is needed of them, and a plain function of a
+tensor of points will do, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from acot_core.grassmann import project, retract_polar, retract_qr
+from acot_core.line_search import backtracking, curve
 from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.reference import pymanopt_conjugate_gradient
+from acot_core.subspace_problem import FunctionObjective, Objective, RCGResult
 
-__all__ = ["Objective", "RCGResult", "conjugate_gradient", "pymanopt_conjugate_gradient"]
+__all__ = [
+    "BETA_RULES",
+    "FunctionObjective",
+    "Objective",
+    "RCGResult",
+    "conjugate_gradient",
+    "pymanopt_conjugate_gradient",
+]
 
+_CHECK_EVERY = 10  # iterations between looks at a GPU, which has to be waited for
+_REFRESH_EVERY = 25  # iterations between removals of accumulated rounding
 
-class Objective(Protocol):
-    """What `conjugate_gradient` needs of B functions on the Grassmannian."""
-
-    def value(self, U: Tensor) -> Tensor:
-        """Values at U (B, d, k): (B,)."""
-
-    def gradient(self, U: Tensor) -> Tensor:
-        """Euclidean gradients at U: (B, d, k)."""
-
-    def select(self, index: Tensor) -> Self:
-        """The objective of some of the problems."""
-
-
-@dataclass(frozen=True)
-class RCGResult:
-    """What a solver of B problems on the Grassmannian found.
-
-    Attributes
-    ----------
-    point : Tensor (B, d, k)
-    value : Tensor (B,)
-    gradient_norm : Tensor (B,)
-        Norm of the Riemannian gradient at ``point``.
-    n_iter : int64 Tensor (B,)
-        Iterations spent on each problem.
-    reason : tuple of B str
-        Why each problem stopped: "gradient" (its norm fell to ``gtol``), "no decrease" (the line search
-        found no better point), "iterations" or "cancelled".
-    history : dict of Tensors (S + 1, B)
-        "value" and "gradient_norm" before the first and after every iteration; a finished problem repeats
-        its last.
-    """
-
-    point: Tensor
-    value: Tensor
-    gradient_norm: Tensor
-    n_iter: Tensor
-    reason: tuple[str, ...]
-    history: dict[str, Tensor]
+# The band about a kink in which a gradient is smoothed starts at 1 (as wide as the objective has it); it gets
+# narrower when an iteration gains less than this share of the objective times the band.
+_GAIN = 3e-3
+_NARROWEST = 1e-4
 
 
-def _inner(A: Tensor, B: Tensor) -> Tensor:
-    return (A * B).sum((1, 2))
+@dataclass
+class _State:
+    """The problems that are still worked on. Tensors only, so that `take` can cut them all."""
+
+    index: Tensor  # (b,) their positions in the whole batch
+    U: Tensor  # (b, d, k) points
+    f: Tensor  # (b,) values
+    g: Tensor  # (b, d, k) Riemannian gradients
+    gg: Tensor  # (b,) squared norms of g
+    d: Tensor  # (b, d, k) directions
+    step: Tensor  # (b,) steps taken last
+    count: Tensor  # (b,) iterations
+    band: Tensor  # (b,) width of the band in which a kink is smoothed
+    stuck: Tensor  # (b,) bool
+
+    def take(self, keep: Tensor) -> _State:
+        return replace(self, **{item.name: getattr(self, item.name)[keep] for item in fields(self)})
 
 
-def _fletcher_reeves(g: Tensor, old: Tensor, d: Tensor, gg: Tensor, gg_old: Tensor) -> Tensor:
-    return gg / gg_old
+def _euclidean_inner(U: Tensor, V: Tensor) -> Tensor:
+    return (U * V).sum((1, 2))
 
 
-def _polak_ribiere(g: Tensor, old: Tensor, d: Tensor, gg: Tensor, gg_old: Tensor) -> Tensor:
-    return (_inner(g, g - old) / gg_old).clamp_min(0)
+def _euclidean_gram(U: Tensor, V: Tensor) -> Tensor:
+    return U.mT @ V
 
 
-def _hestenes_stiefel(g: Tensor, old: Tensor, d: Tensor, gg: Tensor, gg_old: Tensor) -> Tensor:
-    difference = g - old
-    return (_inner(g, difference) / _inner(d, difference)).clamp_min(0)
+# Rules for beta, by the numbers they need: gg = <g, g>, go = <g, old g>, oo = <old g, old g>, dg = <d, g> and
+# do = <d, old g>, where g is the new gradient, and old g and d, the last direction, were carried to it.
 
 
-def _steepest(g: Tensor, old: Tensor, d: Tensor, gg: Tensor, gg_old: Tensor) -> Tensor:
+def _fletcher_reeves(*, gg: Tensor, oo: Tensor, **_: Tensor) -> Tensor:
+    return gg / oo
+
+
+def _polak_ribiere(*, gg: Tensor, go: Tensor, oo: Tensor, **_: Tensor) -> Tensor:
+    return ((gg - go) / oo).clamp_min(0)
+
+
+def _hestenes_stiefel(*, gg: Tensor, go: Tensor, dg: Tensor, do: Tensor, **_: Tensor) -> Tensor:
+    return ((gg - go) / (dg - do)).clamp_min(0)
+
+
+def _hager_zhang(
+    *, gg: Tensor, go: Tensor, oo: Tensor, dg: Tensor, do: Tensor, dd: Tensor, **_: Tensor
+) -> Tensor:
+    dy, yy = dg - do, gg - 2 * go + oo
+    beta = (gg - go - 2 * yy * dg / dy) / dy
+    # The truncation that their theorem of global convergence needs.
+    return torch.maximum(beta, -1 / (dd.sqrt() * oo.sqrt().clamp_max(0.01)))
+
+
+def _steepest_descent(*, gg: Tensor, **_: Tensor) -> Tensor:
     return torch.zeros_like(gg)
 
 
-BETA_RULES: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+BETA_RULES: dict[str, Callable[..., Tensor]] = {
     "fletcher-reeves": _fletcher_reeves,
     "polak-ribiere": _polak_ribiere,
     "hestenes-stiefel": _hestenes_stiefel,
-    "steepest-descent": _steepest,
+    "hager-zhang": _hager_zhang,
+    "steepest-descent": _steepest_descent,
 }
-RETRACTIONS = {"qr": retract_qr, "polar": retract_polar}
+
+
+def _right_factor(M: Tensor, retraction: str) -> Tensor:
+    """R with R'MR = I for M (b, k, k): inverse Cholesky factor (QR) or inverse square root (polar)."""
+    if M.shape[1] == 1:
+        return M.rsqrt()
+    if retraction == "qr":
+        L = torch.linalg.cholesky_ex(M)[0]
+        identity = torch.eye(M.shape[1], dtype=M.dtype, device=M.device)
+        return torch.linalg.solve_triangular(L, identity.expand_as(M), upper=False).mT
+    eigenvalues, basis = torch.linalg.eigh(M)
+    return (basis * eigenvalues.rsqrt()[:, None, :]) @ basis.mT
 
 
 def conjugate_gradient(
@@ -98,9 +122,6 @@ def conjugate_gradient(
     beta_rule: str = "fletcher-reeves",
     retraction: Literal["qr", "polar"] = "qr",
     gtol: float = 1e-6,
-    sufficient_decrease: float = 1e-4,
-    contraction: float = 0.5,
-    max_backtracks: int = 25,
     callback: Callback | None = None,
 ) -> RCGResult:
     """Minimise B functions on the Grassmannian, each on its own.
@@ -112,124 +133,173 @@ def conjugate_gradient(
         Orthonormal bases to start from.
     n_iter : int
         Iterations at most (the paper uses 5).
-    beta_rule : {"fletcher-reeves", "polak-ribiere", "hestenes-stiefel", "steepest-descent"}
+    beta_rule : {"fletcher-reeves", "polak-ribiere", "hestenes-stiefel", "hager-zhang", "steepest-descent"}
     retraction : {"qr", "polar"}
     gtol : float
         A problem stops where the norm of its Riemannian gradient is at most this.
-    sufficient_decrease, contraction, max_backtracks : float, float, int
-        Armijo's constant, factor and limit of the backtracking line search.
     callback : callable, optional
         Gets a `Progress` after every iteration; raising `Cancelled` stops with the points found so far.
 
     Returns
     -------
     RCGResult
+
+    Notes
+    -----
+    Values never rise. An objective with kinks (``kinked``, ``smoothed_gradient``) is descended along
+    gradients that are smoothed in a band about the kinks, which narrows as the gains fall; values and line
+    search are those of the objective itself. ``gradient_norm`` is then the norm of the smoothed gradient.
+
+    Raises
+    ------
+    ValueError
+        Unknown rule or retraction, or an initial point that is not (B, d, k).
     """
     if beta_rule not in BETA_RULES:
         raise ValueError(f"beta_rule: expected one of {sorted(BETA_RULES)}, got {beta_rule!r}")
-    if retraction not in RETRACTIONS:
-        raise ValueError(f"retraction: expected one of {sorted(RETRACTIONS)}, got {retraction!r}")
-    retract, rule = RETRACTIONS[retraction], BETA_RULES[beta_rule]
+    if retraction not in ("qr", "polar"):
+        raise ValueError(f"retraction: expected 'qr' or 'polar', got {retraction!r}")
+    if initial.ndim != 3 or initial.shape[2] > initial.shape[1]:
+        raise ValueError(f"initial: expected shape (B, d, k) with k <= d, got {tuple(initial.shape)}")
     clock = Clock("subspace", n_iter, callback)
-    U = initial
-    f, g = objective.value(U), project(U, objective.gradient(U))
-    gg = _inner(g, g)
-    d = -g
-    step = 0.5 / gg.sqrt().clamp_min(torch.finfo(U.dtype).tiny)
-    count = torch.zeros(len(U), dtype=torch.int64, device=U.device)
-    stuck = torch.zeros(len(U), dtype=torch.bool, device=U.device)
-    values, norms = [f], [gg.sqrt()]
+    state = _start(objective, initial)
+    final = (state.U.clone(), state.count.clone(), state.stuck.clone())
+    value, norm = state.f.clone(), state.gg.sqrt()
+    values, norms = [value], [norm]
     cancelled = False
     for iteration in range(1, n_iter + 1):
-        running = (gg.sqrt() > gtol) & ~stuck
-        if not running.any():
-            break
-        slope = _inner(g, d)
-        restart = slope >= 0
-        d = torch.where(restart[:, None, None], -g, d)
-        slope = torch.where(restart, -gg, slope)
-        alpha = 2 * step
-        best, f_best, searching = U, f, running.clone()
-        for _ in range(max_backtracks):
-            trial = retract(U, alpha[:, None, None] * d)
-            f_trial = objective.value(trial)
-            good = searching & (f_trial <= f + sufficient_decrease * alpha * slope) & (f_trial < f)
-            best = torch.where(good[:, None, None], trial, best)
-            f_best = torch.where(good, f_trial, f_best)
-            step = torch.where(good, alpha, step)
-            searching = searching & ~good
-            if not searching.any():
+        if state.f.device.type == "cpu" or iteration % _CHECK_EVERY == 0:
+            running = _is_running(state, gtol)
+            n_running = int(running.sum())
+            if n_running == 0:
                 break
-            alpha = torch.where(searching, alpha * contraction, alpha)
-        # A direction along which nothing is gained is dropped for steepest descent; if it was that already,
-        # the problem is finished.
-        steepest = restart | (_inner(d + g, d + g) == 0)
-        stuck = stuck | (searching & steepest)
-        moved = running & ~searching
-        g_best = project(best, objective.gradient(best))
-        gg_best = torch.where(moved, _inner(g_best, g_best), gg)
-        g_old, d_old = project(best, g), project(best, d)
-        beta = rule(g_best, g_old, d_old, gg_best, gg)
-        d_best = -g_best + torch.nan_to_num(beta, posinf=0.0)[:, None, None] * d_old
-        keep = moved[:, None, None]
-        d = torch.where(keep, d_best, -g)
-        U, f, g, gg = best, f_best, torch.where(keep, g_best, g), gg_best
-        count += running
-        values.append(f)
-        norms.append(gg.sqrt())
+            # Problems that are done leave the batch as soon as that saves more than the copying costs.
+            if n_running <= 0.75 * len(running):
+                _store(final, state)
+                keep = running.nonzero()[:, 0]
+                state, objective = state.take(keep), objective.select(keep)
+        if iteration % _REFRESH_EVERY == 0 and hasattr(objective, "refresh"):
+            state.U = objective.refresh(state.U)
+        state = _iterate(objective, state, gtol, beta_rule, retraction)
+        value, norm = value.clone(), norm.clone()
+        value[state.index], norm[state.index] = state.f, state.gg.sqrt()
+        values.append(value)
+        norms.append(norm)
         if callback is not None:
             try:
-                clock.report(iteration, value=float(f.mean()), running=float(running.sum()))
+                clock.report(iteration, value=float(value.mean()))
             except Cancelled:
                 cancelled = True
                 break
+    _store(final, state)
+    point, count, stuck = final
     reason = tuple(
-        "gradient" if done else "no decrease" if s else "cancelled" if cancelled else "iterations"
-        for done, s in zip((norms[-1] <= gtol).tolist(), stuck.tolist(), strict=True)
+        "gradient" if n <= gtol else "no decrease" if s else "cancelled" if cancelled else "iterations"
+        for n, s in zip(norm.tolist(), stuck.tolist(), strict=True)
     )
     history = {"value": torch.stack(values), "gradient_norm": torch.stack(norms)}
-    return RCGResult(U, f, gg.sqrt(), count, reason, history)
+    return RCGResult(point, value, norm, count, reason, history)
 
 
-def pymanopt_conjugate_gradient(objective: Objective, initial: Tensor, *, n_iter: int = 5) -> RCGResult:
-    """The reference: pymanopt's conjugate gradient, one problem after the other, in double precision.
+def _inner_product(objective: Any) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+    gram = getattr(objective, "gram", _euclidean_gram)
+    return gram, getattr(objective, "inner", _euclidean_inner)
 
-    Parameters and result are those of `conjugate_gradient`; the history holds first and last state only.
-    """
-    import numpy as np
-    import pymanopt
 
-    points, counts = [], []
-    for i in range(len(initial)):
-        part = objective.select(torch.tensor([i], device=initial.device))
-        manifold = pymanopt.manifolds.Grassmann(*initial.shape[1:])
+def _gradient(objective: Any, U: Tensor, band: Tensor) -> Tensor:
+    """Riemannian gradient, smoothed where the objective knows how to."""
+    kinked = getattr(objective, "kinked", False)
+    g = objective.smoothed_gradient(U, band) if kinked else objective.gradient(U)
+    return g - U @ _inner_product(objective)[0](U, g)
 
-        def tensor(U: Any) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(U)).to(initial)[None]
 
-        @pymanopt.function.numpy(manifold)
-        def cost(U: Any, part: Objective = part) -> float:
-            return float(part.value(tensor(U)))
+def _start(objective: Any, U: Tensor) -> _State:
+    band = torch.full_like(U[:, 0, 0], 1.0 if getattr(objective, "kinked", False) else 0.0)
+    g = _gradient(objective, U, band)
+    gg = _inner_product(objective)[1](g, g)
+    count = torch.zeros(len(U), dtype=torch.int64, device=U.device)
+    index = torch.arange(len(U), device=U.device)
+    return _State(
+        index=index,
+        U=U,
+        f=objective.value(U),
+        g=g,
+        gg=gg,
+        d=-g,
+        step=_first_step(gg),
+        band=band,
+        count=count,
+        stuck=count > 0,
+    )
 
-        @pymanopt.function.numpy(manifold)
-        def gradient(U: Any, part: Objective = part) -> Any:
-            return part.gradient(tensor(U))[0].double().cpu().numpy()
 
-        problem = pymanopt.Problem(manifold, cost, euclidean_gradient=gradient)
-        optimizer = pymanopt.optimizers.ConjugateGradient(
-            beta_rule="FletcherReeves", max_iterations=n_iter, verbosity=0
-        )
-        result = optimizer.run(problem, initial_point=initial[i].double().cpu().numpy())
-        points.append(tensor(result.point)[0])
-        counts.append(result.iterations)
-    point = torch.stack(points)
-    ends = []
-    for U in (initial, point):
-        g = project(U, objective.gradient(U))
-        ends.append((objective.value(U), _inner(g, g).sqrt()))
-    history = {
-        "value": torch.stack([v for v, _ in ends]),
-        "gradient_norm": torch.stack([n for _, n in ends]),
-    }
-    count = torch.tensor(counts, device=initial.device)
-    return RCGResult(point, *ends[-1], count, ("pymanopt",) * len(point), history)
+def _first_step(gg: Tensor) -> Tensor:
+    """Step along the steepest descent that turns the subspace by 45 degrees."""
+    return gg.clamp_min(torch.finfo(gg.dtype).tiny).rsqrt()
+
+
+def _is_running(state: _State, gtol: float) -> Tensor:
+    return ~state.stuck & ((state.gg.sqrt() > gtol) | (state.band > _NARROWEST))
+
+
+def _store(final: tuple[Tensor, ...], state: _State) -> None:
+    for whole, part in zip(final, (state.U, state.count, state.stuck), strict=True):
+        whole[state.index] = part
+
+
+def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retraction: str) -> _State:
+    """One iteration of every problem that is running; the others stay exactly as they are."""
+    gram, inner = _inner_product(objective)
+    U, f, g, gg, d = state.U, state.f, state.g, state.gg, state.d
+    running = _is_running(state, gtol)
+    slope = inner(g, d)
+    # Where the direction does not descend, steepest descent takes its place (the slope is then -|g| |d|).
+    dd = inner(d, d)
+    restart = ~(slope < 0)
+    d = torch.where(restart[:, None, None], -g, d)
+    slope, dd = torch.where(restart, -gg, slope), torch.where(restart, gg, dd)
+    steepest = slope.square() >= (1 - 1e-6) * gg * dd
+
+    def move(step: Tensor) -> Tensor:
+        W = U + step[:, None, None] * d
+        return W @ _right_factor(gram(W, W), retraction)
+
+    if hasattr(objective, "line"):
+        size = torch.linalg.matrix_norm(gram(d, d), 1).sqrt()
+        longest = 10 / size.clamp_min(torch.finfo(f.dtype).tiny)  # turns the subspace by 84 degrees or more
+        step = curve(objective.line(U, d), f, slope, torch.minimum(state.step, longest), longest)
+    else:
+        step = backtracking(lambda s: objective.value(move(s)), f, slope, 2 * state.step, running)
+    V = move(step)
+    f_new = objective.value(V)
+    moved = running & (step > 0) & (f_new < f)
+    here = moved[:, None, None]
+    V, f_new = torch.where(here, V, U), torch.where(moved, f_new, f)
+
+    # A band about the kinks that is no longer worth its width becomes narrower.
+    slow = running & ~(f - f_new > _GAIN * f.abs() * state.band)
+    band = torch.where(slow, state.band * torch.where(moved, 0.8, 0.25), state.band)
+    g_new = _gradient(objective, V, band)
+    g_old, d_old = g - V @ gram(V, g), d - V @ gram(V, d)  # vector transport by projection
+    gg_new = torch.where(running, inner(g_new, g_new), gg)
+    beta = BETA_RULES[beta_rule](
+        gg=gg_new,
+        oo=gg,
+        go=inner(g_new, g_old),
+        dg=inner(d_old, g_new),
+        do=inner(d_old, g_old),
+        dd=dd,
+    )
+    beta = torch.where(moved & beta.isfinite(), beta, 0)
+    return _State(
+        index=state.index,
+        U=V,
+        f=f_new,
+        g=g_new,
+        gg=gg_new,
+        d=beta[:, None, None] * d_old - g_new,
+        step=torch.where(moved, step, _first_step(gg_new)),
+        band=band,
+        count=state.count + running,
+        stuck=state.stuck | (running & ~moved & steepest & (state.band <= _NARROWEST)),
+    )

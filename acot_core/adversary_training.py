@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from acot_core.adversary_data import FrameTable
 from acot_core.cuda_graph import fastest_iteration
@@ -112,7 +113,10 @@ def _draw(table: FrameTable, targets: Tensor, shape: tuple[int, int], rng: torch
     device = table.frames.device
     rows = torch.randint(len(table.frames), shape, generator=rng, device=device)
     normal = torch.randn((*shape, table.n_features), generator=rng, device=device)
-    return Batch(table.frames[rows], table.pivots[table.pivot_of[rows]], targets[rows], normal)
+    # embedding: gathers rows, several times faster on a CPU than an index
+    return Batch(
+        embedding(rows, table.frames), embedding(table.pivot_of[rows], table.pivots), targets[rows], normal
+    )
 
 
 @torch.no_grad()

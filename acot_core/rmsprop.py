@@ -3,9 +3,9 @@
     v <- α v + (1 - α) g²,   w <- w - r g / √(v + ε²),   then  w <- clip(w, -c, c)
 
 After Tieleman & Hinton, with ε inside the root. torch.optim.RMSprop goes through memory once an operation and
-takes √v by a routine that is 5 to 30 times slower at zeros and subnormal numbers, of which a network of ReLUs
-with clipped weights is full. Here all operations are done on one block, which fits into the cache, before the
-next; on a GPU a block is a whole weight, and nothing waits for the device.
+a weight, and takes √v by a routine that is 5 to 30 times slower at zeros and subnormal numbers, of which a
+network of ReLUs with clipped weights is full. Here all weights lie in one buffer, and all operations are done
+on one block of it, which fits into the cache, before the next; on a GPU the block is the whole buffer.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class RMSprop:
 
     Parameters
     ----------
-    weights : sequence of contiguous leaf Tensors
-        Changed in place.
+    weights : sequence of leaf Tensors
+        All on one device; from now on views of one buffer, changed in place by `step`.
     learning_rate : float
         r.
     clip : float, optional
@@ -36,8 +36,8 @@ class RMSprop:
 
     Attributes
     ----------
-    squares : list of Tensors
-        v, one a weight and of its shape: the whole state.
+    squares : Tensor
+        v of all weights, one after the other: the whole state.
     """
 
     def __init__(
@@ -50,20 +50,19 @@ class RMSprop:
         eps: float = 1e-8,
     ) -> None:
         self.learning_rate, self.clip, self.alpha, self.eps = learning_rate, clip, alpha, eps
-        self.weights = list(weights)
-        for i, weight in enumerate(self.weights):
-            if not weight.is_contiguous():
-                raise ValueError(f"weights[{i}] (shape {tuple(weight.shape)}): expected a contiguous tensor")
-        self.squares = [torch.zeros_like(w, requires_grad=False) for w in self.weights]
+        self._flat = torch.cat([w.detach().reshape(-1) for w in weights])
+        self.squares = torch.zeros_like(self._flat)
+        for weight, part in zip(weights, self._flat.split([w.numel() for w in weights]), strict=True):
+            weight.data = part.view(weight.shape)
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
         """One step down ``gradients``, one for each weight and of its shape."""
-        for weight, square, gradient in zip(self.weights, self.squares, gradients, strict=True):
-            size = weight.numel() if weight.is_cuda else _BLOCK
-            parts = (t.reshape(-1).split(size) for t in (weight, square, gradient))
-            for w, v, g in zip(*parts, strict=True):
-                v.mul_(self.alpha).addcmul_(g, g, value=1 - self.alpha)
-                w.addcmul_(g, (v + self.eps**2).rsqrt_(), value=-self.learning_rate)
-                if self.clip is not None:
-                    w.clamp_(-self.clip, self.clip)
+        gradient = torch.cat([g.reshape(-1) for g in gradients])
+        size = len(gradient) if gradient.is_cuda else _BLOCK
+        blocks = (t.split(size) for t in (self._flat, self.squares, gradient))
+        for w, v, g in zip(*blocks, strict=True):
+            v.mul_(self.alpha).addcmul_(g, g, value=1 - self.alpha)
+            w.addcmul_(g, (v + self.eps**2).rsqrt_(), value=-self.learning_rate)
+            if self.clip is not None:
+                w.clamp_(-self.clip, self.clip)

@@ -137,8 +137,10 @@ class WGAN:
         """All tensors that training changes, by name: both networks and their optimisers' squares."""
         tensors = {f"generator.{k}": t for k, t in self.generator.state_dict().items()}
         tensors |= {f"critic.{k}": t for k, t in self.critic.state_dict().items()}
-        tensors |= {f"generator_squares.{i}": t for i, t in enumerate(self.generator_optimiser.squares)}
-        return tensors | {f"critic_squares.{i}": t for i, t in enumerate(self.critic_optimiser.squares)}
+        return tensors | {
+            "generator_squares": self.generator_optimiser.squares,
+            "critic_squares": self.critic_optimiser.squares,
+        }
 
     @torch.no_grad()
     def load_state(self, tensors: dict[str, Tensor]) -> None:

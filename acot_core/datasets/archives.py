@@ -25,7 +25,7 @@ __all__ = ["MAX_BYTES", "open_regular", "read_array", "read_arrays"]
 MAX_BYTES = 4 * 2**30
 _MAX_MEMBERS = 1000
 _MAX_RATIO = 200  # float data rarely deflates beyond 20; a bomb reaches 1000
-_SMALL = 2**24  # members below this size may deflate as well as they like
+_SMALL = 2**26  # up to this size an archive may deflate as well as it likes
 _STEP = 2**20
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, UnicodeError,
@@ -90,6 +90,10 @@ def read_arrays(
                         with archive.open(member) as data:
                             arrays[name] = _read_npy(data, member.file_size, max_bytes, f"{path}: {name}")
                 return arrays
+        except ValueError as error:
+            if str(path) in str(error):
+                raise
+            raise ValueError(f"{path}: not a readable .npz archive ({error})") from error
         except _DAMAGE as error:
             raise ValueError(f"{path}: not a readable .npz archive ({error})") from error
 
@@ -100,18 +104,18 @@ def _check_members(members: list[zipfile.ZipInfo], max_bytes: int, where: str) -
     total = sum(member.file_size for member in members)
     if total > max_bytes:
         raise ValueError(f"{where}: {total} bytes when inflated, more than the {max_bytes} accepted")
+    packed = sum(member.compress_size for member in members)
+    if total > max(_SMALL, _MAX_RATIO * packed):
+        raise ValueError(f"{where}: would inflate from {packed} to {total} bytes, which no data does")
     seen: set[str] = set()
     for member in members:
+        if set(member.filename) & set("/\\:\0") or member.filename.startswith("."):
+            raise ValueError(f"{where}: member {member.filename[:80]!r} has a path for a name")
         if not member.filename.endswith(".npy"):
             raise ValueError(f"{where}: member {member.filename[:80]!r} is no array (.npy)")
         if member.filename in seen:
             raise ValueError(f"{where}: member {member.filename[:80]!r} is there twice")
         seen.add(member.filename)
-        if member.file_size > max(_SMALL, _MAX_RATIO * member.compress_size):
-            raise ValueError(
-                f"{where}: member {member.filename[:80]!r} would inflate from {member.compress_size} to "
-                f"{member.file_size} bytes, which no data does"
-            )
 
 
 def _read_npy(file: IO[bytes], size: int, max_bytes: int, where: str) -> np.ndarray:

@@ -19,13 +19,18 @@ from torch.nn.functional import cross_entropy
 
 from acot_core.progress import Callback, Clock
 
-__all__ = ["train_frame_network"]
+__all__ = ["frame_weights", "train_frame_network"]
 
 _DROPOUT = 0.5
 _WEIGHT_DECAY = 0.01
 _LEARNING_RATE = 2e-3
 _BATCH = 512
 _EPOCHS = 20
+
+
+def frame_weights(lengths: Tensor) -> Tensor:
+    """Weights of the frames of clips of these lengths (N,): one mean, and the same sum in every clip."""
+    return (lengths.float().mean() / lengths).repeat_interleave(lengths)
 
 
 def train_frame_network(
@@ -65,7 +70,7 @@ def train_frame_network(
     lengths = torch.tensor([len(clip) for clip in clips])
     _, classes = np.unique(labels, return_inverse=True)
     targets = torch.from_numpy(classes).repeat_interleave(lengths).to(device)
-    weights = (lengths.float().mean() / lengths).repeat_interleave(lengths).to(device)
+    weights = frame_weights(lengths).to(device)
     frames = torch.cat(list(clips)).to(device)
     draw = torch.Generator(device).manual_seed(seed)
 

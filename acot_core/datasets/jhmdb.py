@@ -26,7 +26,7 @@ from acot_core.datasets.storage import read_archive_file
 __all__ = ["motion_descriptor", "pose_descriptor", "read_jhmdb"]
 
 _LAGS = (1, 2, 4, 8)
-_MAX_SMALL_FILE = 2**20
+_MAX_SMALL_FILE = 2**17  # joints of a clip take 30 kB; scipy inflates a whole file, up to 1000 times
 
 
 def pose_descriptor(joints: Tensor) -> Tensor:

@@ -5,9 +5,16 @@ background which all classes share, and that its energy in that subspace grows w
 every pair of classes has two cues: in one class of the pair the first grows while the second fades, in the
 other it is the reverse. Each class is thus the time reversal of its partner, frame set for frame set, so
 that no average, maximum, spread or principal direction of the frames can tell the two apart: only order can.
+Whatever knows the pair and not the order is right half of the time.
+
+The background is what makes this hard for order alone: its directions wander as well, some of them steadily
+upwards, and every sequence has an appearance of its own that does not change. The adversary, which hides
+cues and leaves the rest, tells the two apart.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,29 +23,36 @@ from torch import Tensor
 from acot_core.datasets.sequence_dataset import SequenceDataset
 from acot_core.sequences import normalize_frames
 
-__all__ = ["planted"]
+__all__ = ["planted", "stratified_mask"]
 
 
 def planted(
     *,
     n_sequences: int = 192,
-    n_pairs: int = 4,
+    n_pairs: int = 3,
     dimension: int = 64,
     length_range: tuple[int, int] = (15, 40),
     cue_strength: float = 1.0,
+    cue_size: int = 6,
     background: float = 1.0,
     n_background: int = 6,
+    trend: float = 1.5,
+    appearance: float = 1.0,
     noise: float = 0.05,
     n_splits: int = 3,
     random_state: int = 0,
 ) -> SequenceDataset:
     """Generate sequences whose classes differ only in the order of their frames, pair by pair.
 
-    Frame t of a sequence is ReLU(cue_t + background_t + noise_t), scaled to unit norm. The cue is
-    ``cue_strength`` times s_t a + (1 - s_t) b with s_t rising from 0 to 1 for one class of a pair and falling
-    for the other; a and b share no coordinate and belong to the pair. The background is made of
-    ``n_background`` directions that all classes share; each wanders through a sequence along smooth random
-    waves, and half of them trend upwards or downwards. Its law is the same forwards and backwards.
+    Frame t of a sequence is ReLU(cue_t + background_t + appearance + noise_t), scaled to unit norm:
+
+    - cue: ``cue_strength`` (s_t a + (1 - s_t) b), with s_t rising evenly from 0 to 1 for one class of a pair
+      and falling for the other; a and b share no feature and belong to the pair;
+    - background: ``background`` times ``n_background`` directions that all classes share, whose amplitudes
+      wander along smooth random waves, half of them about a random upward or downward ``trend``; their law is
+      the same forwards and backwards;
+    - appearance: a random direction for each sequence, of norm ``appearance``, constant in time;
+    - noise: Gaussian, of standard deviation ``noise``, in every feature of every frame.
 
     Parameters
     ----------
@@ -47,12 +61,13 @@ def planted(
     n_pairs : int
         Number of pairs of classes; there are twice as many classes.
     dimension : int
-        Number d of features of a frame, at least 6 for each pair (three for each cue).
+        Number d of features of a frame; at least 2 n_pairs cue_size.
     length_range : pair of int
         Least and greatest number of frames.
-    cue_strength, background, noise : float
-        Strength of the class cue, of the shared background, and standard deviation of the Gaussian noise
-        that every feature of every frame gets.
+    cue_strength, background, trend, appearance, noise : float
+        See above; 1 is the norm of a cue at its height.
+    cue_size : int
+        Number of features that a cue has.
     n_background : int
         Number of background directions.
     n_splits : int
@@ -70,29 +85,13 @@ def planted(
     ValueError
         A parameter is out of its range.
     """
-    n_classes = 2 * n_pairs
-    low, high = length_range
-    for name, value, least in (
-        ("n_pairs", n_pairs, 1),
-        ("n_sequences", n_sequences, 2 * n_classes),
-        ("dimension", dimension, 6 * n_pairs),
-        ("length_range[0]", low, 2),
-        ("length_range[1]", high, low),
-        ("n_splits", n_splits, 1),
-        ("n_background", n_background, 0),
-        ("cue_strength", cue_strength, 0),
-        ("background", background, 0),
-        ("noise", noise, 0),
-    ):
-        if not value >= least:
-            raise ValueError(f"{name}: expected at least {least}, got {value}")
-
+    config = {name: value for name, value in locals().items() if name != "n_splits"}
+    _check(config | {"n_splits": n_splits})
     generator = torch.Generator().manual_seed(random_state)
-    cues = _cues(n_pairs, dimension, generator)
-    shared = torch.rand(n_background, dimension, generator=generator)
-    shared = normalize_frames(shared * (torch.rand(n_background, dimension, generator=generator) < 0.5))
-
-    labels = np.arange(n_sequences) % n_classes
+    cues = _cues(n_pairs, dimension, cue_size, generator)
+    shared = _sparse_directions(n_background, dimension, 0.5, generator)
+    labels = np.arange(n_sequences) % (2 * n_pairs)
+    low, high = length_range
     sequences: list[Tensor] = []
     for label in labels:
         n = int(torch.randint(low, high + 1, (1,), generator=generator))
@@ -100,52 +99,69 @@ def planted(
         share = rising if label % 2 == 0 else 1 - rising
         first, second = cues[label // 2]
         frames = cue_strength * (share * first + (1 - share) * second)
-        frames = (
-            frames + background * _wander(n, n_background, generator) @ shared
-        )  # (n, b) @ (b, d) -> (n, d)
+        wander = _wander(n, n_background, trend, generator)
+        frames = frames + background * wander @ shared  # (n, b) @ (b, d) -> (n, d)
+        frames = frames + appearance * _sparse_directions(1, dimension, 0.3, generator)
         frames = frames + noise * torch.randn(n, dimension, generator=generator)
         sequences.append(normalize_frames(frames.relu()))
+    classes = range(2 * n_pairs)
     return SequenceDataset(
         name="planted",
         streams={"features": sequences},
         labels=labels,
-        class_names=[
-            f"pair {c // 2 + 1} {'forwards' if c % 2 == 0 else 'backwards'}" for c in range(n_classes)
-        ],
+        class_names=[f"pair {c // 2 + 1} {'backwards' if c % 2 else 'forwards'}" for c in classes],
         splits={
             str(s + 1): stratified_mask(labels, 0.5, np.random.default_rng([random_state, s]))
             for s in range(n_splits)
         },
-        config={
-            "n_sequences": n_sequences,
-            "n_pairs": n_pairs,
-            "dimension": dimension,
-            "length_range": (low, high),
-            "cue_strength": cue_strength,
-            "background": background,
-            "n_background": n_background,
-            "noise": noise,
-            "random_state": random_state,
-        },
+        config=config | {"length_range": [low, high]},
     )
 
 
-def _cues(n_pairs: int, dimension: int, generator: torch.Generator) -> Tensor:
-    """Two unit non-negative cues for each pair, on three coordinates each, disjoint: (n_pairs, 2, d)."""
+def _check(values: dict[str, Any]) -> None:
+    """Every parameter in its range, else a ValueError that names it."""
+    length_range = values.pop("length_range")
+    if not isinstance(length_range, list | tuple) or len(length_range) != 2:
+        raise ValueError(f"length_range: expected two numbers of frames, got {length_range!r}")
+    values |= {"length_range[0]": length_range[0], "length_range[1]": length_range[1]}
+    least = {"n_pairs": 1, "cue_size": 1, "n_splits": 1, "length_range[0]": 2}
+    least["length_range[1]"] = length_range[0]
+    least["n_sequences"] = 4 * values["n_pairs"]
+    least["dimension"] = 2 * values["n_pairs"] * values["cue_size"]
+    whole = {*least, "n_background", "random_state"}
+    for name, value in values.items():
+        kinds = int | np.integer if name in whole else int | float | np.number
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ValueError(
+                f"{name}: expected {'an integer' if name in whole else 'a number'}, got {value!r}"
+            )
+        if not least.get(name, 0) <= value < np.inf:
+            raise ValueError(f"{name}: expected at least {least.get(name, 0)}, got {value}")
+
+
+def _cues(n_pairs: int, dimension: int, size: int, generator: torch.Generator) -> Tensor:
+    """Two unit non-negative cues for each pair, of ``size`` features each, disjoint: (n_pairs, 2, d)."""
     cues = torch.zeros(2 * n_pairs, dimension)
-    places = torch.randperm(dimension, generator=generator)[: 6 * n_pairs].reshape(2 * n_pairs, 3)
-    cues.scatter_(1, places, 0.5 + torch.rand(2 * n_pairs, 3, generator=generator))
+    places = torch.randperm(dimension, generator=generator)[: 2 * n_pairs * size].reshape(2 * n_pairs, size)
+    cues.scatter_(1, places, 0.5 + torch.rand(2 * n_pairs, size, generator=generator))
     return normalize_frames(cues).reshape(n_pairs, 2, dimension)
 
 
-def _wander(n: int, n_directions: int, generator: torch.Generator) -> Tensor:
+def _sparse_directions(count: int, dimension: int, density: float, generator: torch.Generator) -> Tensor:
+    """Random non-negative unit directions in which about a share ``density`` of the features is active."""
+    values = torch.rand(count, dimension, generator=generator)
+    active = torch.rand(count, dimension, generator=generator) < density
+    return normalize_frames(values * active)
+
+
+def _wander(n: int, n_directions: int, trend: float, generator: torch.Generator) -> Tensor:
     """Smooth non-negative amplitudes (n, b), of the same law when reversed in time."""
     time = torch.linspace(-1, 1, n)[:, None]
-    frequency = 0.5 + 1.5 * torch.rand(n_directions, generator=generator)
-    phase = 2 * torch.pi * torch.rand(n_directions, generator=generator)
-    trend = torch.rand(n_directions, generator=generator) * 2 - 1
-    trend[n_directions // 2 :] = 0
-    return (1 + 0.5 * torch.sin(torch.pi * frequency * time + phase) + 0.5 * trend * time).clamp_min(0)
+    frequency, phase, slope = torch.rand(3, n_directions, generator=generator)
+    waves = torch.sin(torch.pi * ((0.5 + 1.5 * frequency) * time + 2 * phase))
+    slope = torch.where(slope < 0.5, slope - 1, slope)  # of either sign, half of ``trend`` or more
+    slope[n_directions // 2 :] = 0
+    return (1.5 + waves + trend * slope * time).clamp_min(0)
 
 
 def stratified_mask(labels: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

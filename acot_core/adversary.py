@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
+from acot_core.adversary_checks import KIND, check_parameters, check_resumable, read_adversary
 from acot_core.adversary_data import FrameTable, frame_table
 from acot_core.adversary_training import (
     HISTORY_COLUMNS,
@@ -27,29 +28,21 @@ from acot_core.adversary_training import (
     has_native_bfloat16,
     train,
 )
-from acot_core.checkpoints import read_checkpoint, write_checkpoint
+from acot_core.checkpoints import write_checkpoint
 from acot_core.frame_classifier import linear, train_frame_classifier
-from acot_core.negatives import cycle_frames, number_of_negatives
+from acot_core.negatives import draw_pairs
 from acot_core.progress import Callback, Cancelled
 from acot_core.sequences import (
     PaddedSequences,
     check_sequences,
-    content_seed,
     pad,
     resolve_device,
     resolve_seed,
 )
-from acot_core.wgan import WGAN, Batch
+from acot_core.wgan import WGAN
 
 __all__ = ["Adversary"]
 
-_KIND = "acot-adversary"
-_FREE = {
-    "n_iter",
-    "eval_every",
-    "device",
-    "random_state",
-}  # may differ between a checkpoint and its resumption
 _ROWS = 16384  # frames a generator pass in sampling
 
 
@@ -148,8 +141,6 @@ class Adversary(BaseEstimator):
         self.device = device
         self.random_state = random_state
 
-    # ---------------------------------------------------------------- training
-
     def fit(
         self,
         sequences: Sequence[Any],
@@ -185,14 +176,14 @@ class Adversary(BaseEstimator):
         ValueError
             Bad parameter, sequence, label or checkpoint.
         """
-        self._check_parameters()
+        check_parameters(self.get_params())
         if checkpoint_every < 1:
             raise ValueError(f"checkpoint_every: expected at least 1, got {checkpoint_every}")
         device = resolve_device(self.device)
         table, classes = frame_table(sequences, labels, pivot=self.pivot)
-        saved = None if resume is None else _read(resume)
+        saved = None if resume is None else read_adversary(resume)
         if saved is not None:
-            _check_resumable(resume, saved[1], self.get_params(), table.fingerprint)
+            check_resumable(resume, saved[1], self.get_params(), table.fingerprint)
         splits = {"train": table}
         if held_out is not None:
             splits["held_out"], _ = frame_table(
@@ -213,7 +204,10 @@ class Adversary(BaseEstimator):
                 self._state,
                 table,
                 self._targets(table),
-                {name: self._evaluation(split) for name, split in splits.items()},
+                {
+                    name: fixed_batch(split, self._targets(split), (self.seed_ + 1) % 2**63, device)
+                    for name, split in splits.items()
+                },
                 n_iter=self.n_iter,
                 n_critic=self.n_critic,
                 batch_size=self.batch_size,
@@ -262,50 +256,12 @@ class Adversary(BaseEstimator):
         """The class l of Eq. (9) for each frame, on the frames' device: (T,)"""
         if self.target == "label":
             return table.classes
-        device = table.frames.device
-        return torch.cat(
-            [self.classifier_(f.to(self._device)).argmax(-1).to(device) for f in table.frames.split(_ROWS)]
-        )
-
-    def _evaluation(self, table: FrameTable) -> Batch:
-        return fixed_batch(table, self._targets(table), (self.seed_ + 1) % 2**63, self._device)
+        predicted = [self.classifier_(f.to(self._device)).argmax(-1) for f in table.frames.split(_ROWS)]
+        return torch.cat(predicted).to(table.frames.device)
 
     @property
     def _device(self) -> torch.device:
         return self.classifier_.weight.device
-
-    def _check_parameters(self) -> None:
-        for name, low in (("sigma", 0), ("lambda1", 0), ("lambda2", 0)):
-            value = getattr(self, name)
-            if not (np.isreal(value) and np.isfinite(value) and value >= low):
-                raise ValueError(f"{name}: expected a finite number >= {low}, got {value!r}")
-        for name in ("clip", "learning_rate", "classifier_learning_rate"):
-            value = getattr(self, name)
-            if not (np.isreal(value) and np.isfinite(value) and value > 0):
-                raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
-        counts = {
-            "n_iter": 0,
-            "n_critic": 1,
-            "batch_size": 1,
-            "classifier_iter": 0,
-            "hidden": 1,
-            "eval_every": 1,
-        }
-        for name, least in counts.items():
-            value = getattr(self, name)
-            if name == "hidden" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise ValueError(f"{name}: expected an int >= {least}, got {value!r}")
-        for name, allowed in (
-            ("pivot", ("mean", "frame")),
-            ("target", ("prediction", "label")),
-            ("precision", ("auto", "float32", "bfloat16")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
-
-    # ---------------------------------------------------------------- use
 
     @property
     def is_fitted(self) -> bool:
@@ -357,38 +313,44 @@ class Adversary(BaseEstimator):
         NotFittedError
             Before fit.
         """
-        frames, noise = self._draw(sequences, n_negatives, random_state)
-        negatives = self._state.wgan.negatives(torch.cat(frames), torch.cat(noise))
+        frames, noise = self.draw(sequences, n_negatives, random_state)
+        negatives = self.negatives(torch.cat(frames), torch.cat(noise))
         return pad(negatives.split([len(f) for f in frames]))
 
     def noise(
         self, sequences: Sequence[Any], n_negatives: int | str, random_state: Any = None
     ) -> PaddedSequences:
         """The noise x̂ behind `sample`'s negatives, not normalised: same arguments, same draws."""
-        return pad(self._draw(sequences, n_negatives, random_state)[1])
+        return pad(self.draw(sequences, n_negatives, random_state)[1])
+
+    def negatives(self, frames: Tensor, noise: Tensor) -> Tensor:
+        """y = γ(x - x̂) of Eq. (9), or γ(x̂) of Eq. (8), from what `draw` gave: (..., d)"""
+        return self._state.wgan.negatives(frames, noise)
 
     @torch.no_grad()
-    def _draw(
-        self, sequences: Sequence[Any], n_negatives: int | str, random_state: Any
+    def draw(
+        self, sequences: Sequence[Any], n_negatives: int | str, random_state: Any = None
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """For each sequence the frames that the negatives are made from, and their noise: (m_i, d) each."""
+        """For each sequence the frames x that negatives are made from, and their noise x̂.
+
+        Same arguments and errors as `sample`.
+
+        Returns
+        -------
+        frames, noise : lists of N Tensor (m_i, d)
+            On the adversary's device.
+        """
         if not self.is_fitted:
             raise NotFittedError("this Adversary is not fitted yet: call fit first")
         checked = check_sequences(sequences, n_features=self.n_features_in_)
         seed = self.seed_ if random_state is None else resolve_seed(random_state)
         frames, latent = [], []
         for sequence in checked:
-            generator = torch.Generator().manual_seed(content_seed(sequence, seed))
-            chosen = sequence[
-                cycle_frames(len(sequence), number_of_negatives(n_negatives, len(sequence)), generator)
-            ]
-            pivot = sequence.mean(0) if self.pivot == "mean" else chosen
-            frames.append(chosen.to(self._device))
-            latent.append(pivot + self.sigma * torch.randn(chosen.shape, generator=generator))
+            x, normal = draw_pairs(sequence, n_negatives, seed)
+            frames.append(x.to(self._device))
+            latent.append((sequence.mean(0) if self.pivot == "mean" else x) + self.sigma * normal)
         noise = torch.cat([self.generator_(rows.to(self._device)) for rows in torch.cat(latent).split(_ROWS)])
         return frames, list(noise.split([len(f) for f in frames]))
-
-    # ---------------------------------------------------------------- files
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state (networks, optimisers, random generator, history) to ``path``, atomically.
@@ -412,7 +374,7 @@ class Adversary(BaseEstimator):
             "rng_device": state.rng.device.type,
             "history": state.history,
         }
-        return write_checkpoint(path, _KIND, tensors, metadata)
+        return write_checkpoint(path, KIND, tensors, metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], device: str = "auto") -> Self:
@@ -423,10 +385,10 @@ class Adversary(BaseEstimator):
         ValueError
             The file is truncated, foreign or of another version.
         """
-        tensors, metadata = _read(path)
+        tensors, metadata = read_adversary(path)
         try:
             adversary = cls(**metadata["parameters"] | {"device": device})
-            adversary._check_parameters()
+            check_parameters(adversary.get_params())
             adversary.seed_, adversary.fingerprint_ = int(metadata["seed"]), metadata["fingerprint"]
             adversary.n_features_in_, adversary.classes_ = (
                 metadata["n_features"],
@@ -448,34 +410,3 @@ class Adversary(BaseEstimator):
         if metadata["rng_device"] == device.type:
             state.rng.set_state(tensors["rng"])
         state.step, state.history = int(metadata["n_iter_done"]), list(metadata["history"])
-
-
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors, metadata = read_checkpoint(path, _KIND)
-    needed = {
-        "parameters",
-        "seed",
-        "n_features",
-        "classes",
-        "fingerprint",
-        "n_iter_done",
-        "rng_device",
-        "history",
-    }
-    if missing := needed - metadata.keys():
-        raise ValueError(f"{path}: its header lacks {sorted(missing)}")
-    return tensors, metadata
-
-
-def _check_resumable(path: Any, saved: dict[str, Any], parameters: dict[str, Any], fingerprint: str) -> None:
-    if saved["fingerprint"] != fingerprint:
-        raise ValueError(f"{path}: was trained on other sequences or labels")
-    for name in parameters.keys() - _FREE:
-        if saved["parameters"].get(name) != parameters[name]:
-            raise ValueError(
-                f"{path}: has {name} = {saved['parameters'].get(name)!r}, this adversary {parameters[name]!r}"
-            )
-    if saved["n_iter_done"] > parameters["n_iter"]:
-        raise ValueError(
-            f"{path}: has {saved['n_iter_done']} iterations, more than n_iter = {parameters['n_iter']}"
-        )

@@ -13,6 +13,7 @@ from torch.nn.functional import embedding
 
 from acot_core.adversary_data import FrameTable
 from acot_core.cuda_graph import fastest_iteration
+from acot_core.frame_classifier import fooling_rate, misclassification_rate
 from acot_core.progress import Callback, Clock
 from acot_core.wgan import WGAN, Batch
 
@@ -129,10 +130,9 @@ def measure(wgan: WGAN, batch: Batch) -> dict[str, float]:
     frames, classes = batch.frames[0], batch.classes[0]
     noise = wgan.noise(batch.pivots[0], batch.normal[0])
     negatives = wgan.negatives(frames, noise)
-    predicted, logits = wgan.classifier(frames).argmax(-1), wgan.classifier(negatives)
     values = (
-        (logits.argmin(-1) == predicted).float().mean(),
-        (logits.argmax(-1) != predicted).float().mean(),
+        fooling_rate(wgan.classifier, frames, negatives),
+        misclassification_rate(wgan.classifier, frames, negatives),
         torch.linalg.vector_norm(noise, dim=-1).mean(),
         wgan.wasserstein(frames, negatives),
         wgan.generator_loss(frames, noise, classes),

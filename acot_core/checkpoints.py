@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -23,9 +24,15 @@ def write_checkpoint(
     path: str | os.PathLike[str], kind: str, tensors: dict[str, Tensor], metadata: dict[str, Any]
 ) -> Path:
     """Write ``tensors`` and ``metadata`` (JSON's types only) to ``path``, atomically."""
-    header = {"format": kind, "version": str(_VERSION), "metadata": json.dumps(metadata)}
+    header = {"format": kind, "version": str(_VERSION), "metadata": json.dumps(metadata, default=_plain)}
     data = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     return atomic_write(path, safetensors.torch.save(data, metadata=header))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a checkpoint's header cannot hold a {type(value).__name__}")
 
 
 def read_checkpoint(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from acot_core.progress import Callback, Clock
 
-__all__ = ["accuracy", "linear", "train_frame_classifier"]
+__all__ = ["accuracy", "fooling_rate", "linear", "misclassification_rate", "train_frame_classifier"]
 
 
 def linear(n_in: int, n_out: int, generator: torch.Generator, device: torch.device) -> nn.Linear:
@@ -73,3 +73,16 @@ def train_frame_classifier(
 def accuracy(classifier: nn.Module, frames: Tensor, targets: Tensor) -> float:
     """Share of frames (T, d) whose largest logit is their target's."""
     return float((classifier(frames).argmax(-1) == targets).float().mean())
+
+
+def fooling_rate(classifier: nn.Module, frames: Tensor, negatives: Tensor) -> Tensor:
+    """Share of pairs (x, y) with argmin ζ(y) = argmax ζ(x) (App. B.2). (T, d), (T, d) -> scalar
+
+    The class that ζ sees in the frame has become the *least* likely: by chance in 1 of c.
+    """
+    return (classifier(negatives).argmin(-1) == classifier(frames).argmax(-1)).float().mean()
+
+
+def misclassification_rate(classifier: nn.Module, frames: Tensor, negatives: Tensor) -> Tensor:
+    """Share of pairs (x, y) with argmax ζ(y) != argmax ζ(x): another class wins. (T, d), (T, d) -> scalar"""
+    return (classifier(negatives).argmax(-1) != classifier(frames).argmax(-1)).float().mean()

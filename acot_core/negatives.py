@@ -14,7 +14,7 @@ from torch import Tensor
 
 from acot_core.sequences import PaddedSequences, check_sequences, content_seed, pad
 
-__all__ = ["cycle_frames", "number_of_negatives", "random_negatives", "subtract"]
+__all__ = ["cycle_frames", "draw_pairs", "number_of_negatives", "random_negatives", "subtract"]
 
 
 def subtract(frames: Tensor, noise: Tensor) -> Tensor:
@@ -61,6 +61,17 @@ def cycle_frames(n_frames: int, n_negatives: int, generator: torch.Generator) ->
     return order.repeat(-(-n_negatives // n_frames))[:n_negatives]
 
 
+def draw_pairs(sequence: Tensor, n_negatives: int | str, seed: int) -> tuple[Tensor, Tensor]:
+    """For one checked sequence (n, d) the m frames to make negatives from, and ε ~ N(0, I) for each.
+
+    Depends on the seed and the sequence's own content only: (m, d), (m, d) on the CPU.
+    """
+    generator = torch.Generator().manual_seed(content_seed(sequence, seed))
+    m = number_of_negatives(n_negatives, len(sequence))
+    frames = sequence[cycle_frames(len(sequence), m, generator)]
+    return frames, torch.randn(frames.shape, generator=generator)
+
+
 def random_negatives(
     sequences: Sequence[Any], n_negatives: int | str, seed: int, *, n_features: int | None = None
 ) -> PaddedSequences:
@@ -91,8 +102,6 @@ def random_negatives(
     """
     negatives = []
     for frames in check_sequences(sequences, n_features=n_features):
-        generator = torch.Generator().manual_seed(content_seed(frames, seed))
-        chosen = frames[cycle_frames(len(frames), number_of_negatives(n_negatives, len(frames)), generator)]
-        noise = torch.randn(chosen.shape, generator=generator)
-        negatives.append(subtract(chosen, chosen.amax(-1, keepdim=True) * noise))
+        chosen, normal = draw_pairs(frames, n_negatives, seed)
+        negatives.append(subtract(chosen, chosen.amax(-1, keepdim=True) * normal))
     return pad(negatives)

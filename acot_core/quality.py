@@ -1,0 +1,233 @@
+"""What makes a negative good (Sec. 3.2-3.3): it fools, is close to the data, depends on its sequence, varies.
+
+"As the noise is closer to the data (hard negatives), the quality of the learned representation improves"
+(Sec. 3.2), yet it must not carry what the classifier needs (Sec. 3.3). Both are measured here, beside random
+noise of the same norm, together with two ways in which a conditional GAN can fail unseen: a generator that
+ignores its condition, and one that ignores its latent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from acot_core.adversary import Adversary
+from acot_core.frame_classifier import fooling_rate, misclassification_rate
+from acot_core.negatives import subtract
+from acot_core.sequences import check_sequences, resolve_seed
+
+__all__ = ["Quality", "condition_test", "equal_norm_noise", "measure_quality", "nearest_neighbour_test"]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measures of an adversary's negatives; those with ``random_`` are of random noise of the same norm.
+
+    Attributes
+    ----------
+    fooling_rate, random_fooling_rate : float
+        Share of negatives with argmin ζ(y) = argmax ζ(x) (App. B.2).
+    misclassification_rate, random_misclassification_rate : float
+        Share with argmax ζ(y) != argmax ζ(x).
+    separability, random_separability : float
+        Accuracy of the nearest-neighbour two-sample test between frames and negatives: 0.5 where they are
+        alike, 1 where they are told apart.
+    data_separability : float
+        The same between two samples of frames: what "alike" comes to on this data.
+    condition_ratio : float
+        Squared distance of noise between sequences over that between draws of one sequence: 1 where the
+        condition is ignored.
+    condition_p : float
+        p-value of the permutation test of "the condition is ignored".
+    diversity : float
+        Mean distance between two draws of one sequence over the mean noise norm: 0 where z is ignored.
+    noise_norm : float
+        Mean ||x̂||.
+    """
+
+    fooling_rate: float
+    random_fooling_rate: float
+    misclassification_rate: float
+    random_misclassification_rate: float
+    separability: float
+    random_separability: float
+    data_separability: float
+    condition_ratio: float
+    condition_p: float
+    diversity: float
+    noise_norm: float
+
+
+def nearest_neighbour_test(first: Tensor, second: Tensor) -> float:
+    """Leave-one-out accuracy of the 1-nearest-neighbour classifier between two samples (n, d), (n, d).
+
+    A two-sample test (Lopez-Paz & Oquab, ICLR 2017): about 0.5 for samples of one distribution, 1 for samples
+    apart, below 0.5 for a sample that repeats the other. Accuracies of the two are averaged.
+
+    Raises
+    ------
+    ValueError
+        A sample has fewer than two rows, or they differ in d.
+    """
+    if len(first) < 2 or len(second) < 2 or first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"expected two samples of at least 2 rows and one d, got shapes {tuple(first.shape)} and "
+            f"{tuple(second.shape)}"
+        )
+    rows = torch.cat([first, second]).double()
+    distance = torch.cdist(rows, rows).fill_diagonal_(float("inf"))
+    own = torch.arange(len(rows), device=rows.device) < len(first)
+    right = (own[distance.argmin(1)] == own).double()
+    return float((right[: len(first)].mean() + right[len(first) :].mean()) / 2)
+
+
+def equal_norm_noise(noise: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise in random directions, each row as long as that of ``noise`` (n, d); drawn by a CPU generator."""
+    normal = torch.randn(noise.shape, generator=generator).to(noise.device)
+    return torch.nn.functional.normalize(normal, dim=-1) * torch.linalg.vector_norm(
+        noise, dim=-1, keepdim=True
+    )
+
+
+def condition_test(
+    noise: Tensor, generator: torch.Generator, n_permutations: int = 199
+) -> tuple[float, float]:
+    """Does noise depend on its sequence more than on z?
+
+    Parameters
+    ----------
+    noise : Tensor (G, R, d)
+        R draws of the noise of each of G >= 2 sequences, R >= 2.
+    generator : torch.Generator
+        A CPU generator, for the permutations.
+
+    Returns
+    -------
+    ratio : float
+        Mean squared distance between draws of different sequences over that between draws of one; infinite
+        where the draws of one are all the same, but those of others differ.
+    p_value : float
+        Of the permutation test: how often a random regrouping of the G R draws brings those of a group as
+        close together as the true grouping does.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two sequences or two draws.
+    """
+    groups, draws = noise.shape[:2]
+    if groups < 2 or draws < 2:
+        raise ValueError(f"noise: expected at least 2 sequences with 2 draws, got shape {tuple(noise.shape)}")
+    rows = noise.double().reshape(groups * draws, -1)
+    rows = rows - rows.mean(0)
+    total = rows.square().sum()
+
+    def within(order: Tensor) -> Tensor:
+        """Squares about each group's mean, summed: (G R,) -> scalar."""
+        return total - rows[order].view(groups, draws, -1).mean(1).square().sum() * draws
+
+    inside = within(torch.arange(len(rows), device=rows.device)).clamp_min(0)
+    # Mean squared distances follow from sums of squares: 2 SS / (R - 1) in a group of R, alike for all rows.
+    near = 2 * inside / (groups * (draws - 1))
+    pairs = len(rows) * (len(rows) - 1) / 2
+    near_pairs = groups * draws * (draws - 1) / 2
+    far = (len(rows) * total - near_pairs * near) / (pairs - near_pairs)
+    permuted = torch.stack(
+        [
+            within(torch.randperm(len(rows), generator=generator).to(rows.device))
+            for _ in range(n_permutations)
+        ]
+    )
+    p_value = (1 + int((permuted <= inside).sum())) / (n_permutations + 1)
+    ratio = float(far / near) if near > 1e-12 * far else (float("inf") if far > 0 else 1.0)
+    return ratio, p_value
+
+
+def measure_quality(
+    adversary: Adversary,
+    sequences: Sequence[Any],
+    *,
+    n_draws: int = 8,
+    n_repeats: int = 20,
+    random_state: int | np.random.RandomState | np.random.Generator | None = 0,
+) -> Quality:
+    """Measure the negatives of a fitted adversary on sequences, those of training or others.
+
+    For the two-sample test the sequences are cut into two halves at random: frames come from one half, the
+    negatives from the other, and of each sequence there is one only. A frame would otherwise find its own
+    neighbour in time, or the negative made from it.
+
+    Parameters
+    ----------
+    adversary : Adversary
+        Fitted.
+    sequences : sequence of N >= 4 array-likes (n_i, d)
+    n_draws : int
+        Draws of the noise of each sequence, for condition and diversity.
+    n_repeats : int
+        Random halves to average the two-sample test over.
+
+    Raises
+    ------
+    ValueError
+        Bad sequences or fewer than four.
+    """
+    checked = check_sequences(sequences, n_features=adversary.n_features_in_)
+    if len(checked) < 4:
+        raise ValueError(f"sequences: expected at least 4, got {len(checked)}")
+    seed = resolve_seed(random_state)
+    cpu = torch.Generator().manual_seed(seed % 2**63)
+    frames, noise = (torch.cat(part) for part in adversary.draw(checked, "1n", seed))
+    negatives, random = _both_negatives(adversary, frames, noise, cpu)
+    classifier = adversary.classifier_
+
+    apart = np.array([_separabilities(adversary, checked, seed + i, cpu) for i in range(n_repeats)]).mean(0)
+    # Draws that share their pivot: of one sequence's mean, or of one frame, given as a sequence of its own.
+    owners = checked if adversary.pivot == "mean" else [s[len(s) // 2, None] for s in checked]
+    draws = torch.stack(adversary.draw(owners, n_draws, seed)[1])
+    ratio, p_value = condition_test(draws, cpu)
+    spread = torch.stack([torch.pdist(group).mean() for group in draws]).mean()
+    return Quality(
+        fooling_rate=float(fooling_rate(classifier, frames, negatives)),
+        random_fooling_rate=float(fooling_rate(classifier, frames, random)),
+        misclassification_rate=float(misclassification_rate(classifier, frames, negatives)),
+        random_misclassification_rate=float(misclassification_rate(classifier, frames, random)),
+        separability=float(apart[0]),
+        random_separability=float(apart[1]),
+        data_separability=float(apart[2]),
+        condition_ratio=ratio,
+        condition_p=p_value,
+        diversity=float(spread / torch.linalg.vector_norm(draws, dim=-1).mean().clamp_min(1e-12)),
+        noise_norm=float(torch.linalg.vector_norm(noise, dim=-1).mean()),
+    )
+
+
+def _both_negatives(
+    adversary: Adversary, frames: Tensor, noise: Tensor, cpu: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Negatives of frames (n, d) by the adversary's noise, and by random noise of equal norm: (n, d) each."""
+    return adversary.negatives(frames, noise), subtract(frames, equal_norm_noise(noise, cpu))
+
+
+def _separabilities(
+    adversary: Adversary, sequences: list[Tensor], seed: int, cpu: torch.Generator
+) -> tuple[float, float, float]:
+    """Frames against negatives, against random negatives, and against other frames, on one pair of halves."""
+    order = torch.randperm(len(sequences), generator=cpu).tolist()
+    half = len(order) // 2
+    here = [sequences[i] for i in order[:half]]
+    there = [sequences[i] for i in order[half : 2 * half]]
+    picks = [int(torch.randint(len(s), (), generator=cpu)) for s in here]
+    frames, noise = (torch.cat(part) for part in adversary.draw(there, 1, seed))
+    data = torch.stack([s[i] for s, i in zip(here, picks, strict=True)]).to(frames)
+    negatives, random = _both_negatives(adversary, frames, noise, cpu)
+    return (
+        nearest_neighbour_test(data, negatives),
+        nearest_neighbour_test(data, random),
+        nearest_neighbour_test(data, frames),
+    )

@@ -11,20 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from acot_core.grassmann import principal_subspace
 from acot_core.objective import ACOTObjective
-from acot_core.riemannian import RCGResult, conjugate_gradient, pymanopt_conjugate_gradient
+from acot_core.riemannian import RCGResult
 from acot_core.sequences import PaddedSequences
+from acot_core.subspaces import SubspaceSolver, solve_subspaces
 from acot_core.transport import GroundCost, TransportPlan, cost_matrix, solve
 
 __all__ = ["Alternation", "alternate", "projected_cost"]
-
-Solver = Literal["rcg", "pymanopt"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def alternate(
     transport_options: Mapping[str, Any] | None = None,
     ground_cost: GroundCost = "euclidean",
     surrogate: bool = True,
-    solver: Solver = "rcg",
+    solver: SubspaceSolver = "rcg",
     n_iter: int = 5,
     n_alternations: int = 1,
     tol: float = 1e-5,
@@ -95,7 +94,8 @@ def alternate(
     surrogate : bool
         Whether the subspace step minimises Eq. (13), which is the squared cost's (the paper, whatever the
         ground cost); else the transport cost itself.
-    solver : {"rcg", "pymanopt"}
+    solver : str
+        As in `acot_core.subspaces.solve_subspaces`.
     n_iter : int
         Iterations of the conjugate gradient in each subspace step.
     n_alternations : int
@@ -106,7 +106,6 @@ def alternate(
     k, X, Y = n_subspaces, batch.frames, negatives.frames
     options = dict(transport_options or {})
     step_cost: GroundCost = "sqeuclidean" if surrogate else ground_cost
-    descend = {"rcg": conjugate_gradient, "pymanopt": pymanopt_conjugate_gradient}[solver]
 
     U = principal_subspace(X, batch.mask, k)
     plan_of = X.new_zeros(len(X), X.shape[1], Y.shape[1])
@@ -135,7 +134,7 @@ def alternate(
             eta=eta,
             ground_cost=step_cost,
         )
-        result = descend(objective, U[running], n_iter=n_iter)
+        result = solve_subspaces(objective, U[running], solver=solver, n_iter=n_iter)
         first = first or result
         U[running] = result.point
         done[running] += 1

@@ -10,11 +10,13 @@ the controls for the question whether the learned plan matters.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "random_coupling",
     "uniform",
 ]
+
+_BLOCK_BYTES = 2**23
 
 GroundCost = Literal["sqeuclidean", "euclidean"]
 
@@ -85,12 +89,19 @@ def cost_matrix(X: Tensor, Y: Tensor, metric: GroundCost = "euclidean") -> Tenso
         )
     if metric not in ("euclidean", "sqeuclidean"):
         raise ValueError(f"metric: expected 'euclidean' or 'sqeuclidean', got {metric!r}")
-    # Distances do not change under a shift; small coordinates keep the difference of large squares accurate.
-    centre = X[:, :1]
-    X, Y = X - centre, Y - centre
-    square = X.square().sum(-1)[:, :, None] + Y.square().sum(-1)[:, None, :]
-    square = torch.baddbmm(square, X, Y.mT, alpha=-2).clamp_min_(0)  # (n,d) @ (d,m) -> (n,m)
-    return square if metric == "sqeuclidean" else square.sqrt_()
+    cost = X.new_empty(len(X), X.shape[1], Y.shape[1])
+    # Blocks of a size that stays in the cache.
+    block = max(1, _BLOCK_BYTES // ((X.shape[1] + Y.shape[1]) * X.shape[2] * X.element_size()))
+    for i in range(0, len(X), block):
+        # Distances do not change under a shift; small coordinates keep differences of large squares accurate.
+        x, y = X[i : i + block], Y[i : i + block]
+        centre = x[:, :1]
+        x, y = x - centre, y - centre
+        norms = [torch.linalg.vector_norm(z, dim=2).square_() for z in (x, y)]
+        square = norms[0][:, :, None] + norms[1][:, None, :]
+        square.baddbmm_(x, y.mT, alpha=-2).clamp_min_(0)  # (n,d) @ (d,m) -> (n,m)
+        cost[i : i + block] = square if metric == "sqeuclidean" else square.sqrt_()
+    return cost
 
 
 def check_problem(cost: Tensor, a: Tensor | None, b: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -144,6 +155,20 @@ def closed_form(plan: Tensor, cost: Tensor, a: Tensor, b: Tensor) -> TransportPl
     """Wrap a plan that no iteration produced."""
     zero = torch.zeros(len(cost), dtype=torch.int64, device=cost.device)
     return TransportPlan(plan, (plan * cost).sum((1, 2)), marginal_error(plan, a, b), zero, zero == 0)
+
+
+def warn_unconverged(answer: TransportPlan, solver: str) -> TransportPlan:
+    """Hand the answer on, with a ConvergenceWarning where a problem missed its tolerance."""
+    if not bool(answer.converged.all()):
+        missed = (~answer.converged).nonzero()[:, 0]
+        worst = float(answer.marginal_error.max())
+        warnings.warn(
+            f"{solver}: {len(missed)} of {len(answer)} problems did not converge (the first is number "
+            f"{int(missed[0])}; largest marginal error {worst:.1e}); allow more iterations",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return answer
 
 
 def uniform(cost: Tensor, a: Tensor | None = None, b: Tensor | None = None) -> TransportPlan:

@@ -22,6 +22,9 @@ __all__ = [
 ]
 
 
+_BLOCK_BYTES = 2**23  # products with the frames run over blocks that stay in the cache
+
+
 def project(U: Tensor, Z: Tensor) -> Tensor:
     """Tangent part (I - UU')Z of an ambient vector Z at U, both (B, d, k)."""
     return Z - U @ (U.mT @ Z)
@@ -124,14 +127,53 @@ def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
     n, d = frames.shape[1:]
     if not 1 <= k <= d:
         raise ValueError(f"k: expected 1 <= k <= d = {d}, got {k}")
-    if mask is not None:
-        frames = frames * mask[:, :, None]
-    _, S, Vh = torch.linalg.svd(frames, full_matrices=False)
-    rank = min(k, n, d)
-    basis = frames.new_zeros(len(frames), d, k)
-    good = S[:, :rank] > S[:, :1] * max(n, d) * torch.finfo(frames.dtype).eps
-    basis[:, :, :rank] = Vh[:, :rank].mT * good[:, None, :]
+    blocks = []
+    block = max(1, _BLOCK_BYTES // (n * d * 8))
+    for i in range(0, len(frames), block):
+        X = frames[i : i + block].double()
+        if mask is not None:
+            X = X * mask[i : i + block, :, None]
+        blocks.append(_principal_block(X, k).to(frames.dtype))
+    return torch.cat(blocks)
+
+
+def _principal_block(X: Tensor, k: int) -> Tensor:
+    """Top-k right singular vectors of X (B, n, d) by way of its Gram matrix: (B, d, k)."""
+    rank = min(k, X.shape[1])
+    gram = X @ X.mT  # (n,d) @ (d,n) -> (n,n)
+    eigenvalues, vectors = _leading_pair(gram) if k == 1 else torch.linalg.eigh(gram)
+    left = vectors[:, :, -rank:].flip(2)  # (B, n, k)
+    values = eigenvalues[:, -rank:].flip(1).clamp_min(0).sqrt()
+    # Directions that the square root of the rounding drowns are no directions of X.
+    good = values > 1e-6 * values[:, :1]
+    basis = X.new_zeros(len(X), X.shape[2], k)
+    basis[:, :, :rank] = X.mT @ left
+    if k == 1:
+        basis = basis / torch.linalg.vector_norm(basis, dim=1, keepdim=True).clamp_min(1e-300)
+    else:
+        basis = orthonormalize(basis)
+    basis[:, :, :rank] *= good[:, None, :]
+    basis[:, :, rank:] = 0
     return _fix_signs(_complete(basis))
+
+
+def _leading_pair(gram: Tensor, n_squarings: int = 7) -> tuple[Tensor, Tensor]:
+    """Largest eigenvalue (B, 1) and its vector (B, n, 1), by powers where these converge."""
+    power = gram
+    for _ in range(n_squarings):
+        power = power / power.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-300)[:, None, None]
+        power = power @ power
+    column = power.diagonal(dim1=1, dim2=2).argmax(1)
+    vector = power.gather(2, column[:, None, None].expand(-1, len(power[0]), 1))
+    vector = vector / torch.linalg.vector_norm(vector, dim=1, keepdim=True).clamp_min(1e-300)
+    image = gram @ vector
+    value = (vector * image).sum(1)
+    unsure = torch.linalg.vector_norm(image - value[:, None] * vector, dim=1) > 1e-9 * value
+    if unsure.any():  # the two largest are nearly equal
+        at = unsure[:, 0].nonzero()[:, 0]
+        eigenvalues, vectors = torch.linalg.eigh(gram[at])
+        value[at], vector[at] = eigenvalues[:, -1:], vectors[:, :, -1:]
+    return value, vector
 
 
 def _fix_signs(U: Tensor) -> Tensor:

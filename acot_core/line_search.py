@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from acot_core.response_line import Line
+
 __all__ = ["SUFFICIENT_DECREASE", "backtracking", "curve"]
 
 SUFFICIENT_DECREASE = 1e-4
@@ -63,9 +65,7 @@ def backtracking(
     return step
 
 
-def curve(
-    line: Callable[[Tensor], tuple[Tensor, Tensor]], f: Tensor, slope: Tensor, guess: Tensor, longest: Tensor
-) -> Tensor:
+def curve(line: Line, f: Tensor, slope: Tensor, guess: Tensor, longest: Tensor) -> Tensor:
     """Best step near the lowest point of a geometric grid about ``guess``, by the sign of the derivative.
 
     The step depends continuously on the data: it is where the derivative, interpolated, vanishes, and not the
@@ -73,8 +73,8 @@ def curve(
 
     Parameters
     ----------
-    line : callable
-        Values and derivatives (B, S) of the objective after steps (B, S).
+    line : Line
+        The objective along the curve.
     f, slope : Tensors (B,)
         Value and derivative (negative) at the current points.
     guess : Tensor (B,)
@@ -88,24 +88,23 @@ def curve(
         0 where no step of the grid satisfies Armijo's rule.
     """
     trial = torch.minimum(guess[:, None] * f.new_tensor(_COARSE), longest[:, None])  # (B, S)
-    values, slopes = line(trial)
-    lowest, at = values.min(1, keepdim=True)
+    lowest, at = line.values(trial).min(1, keepdim=True)
     best = trial.gather(1, at)
     found = lowest <= f[:, None] + SUFFICIENT_DECREASE * best * slope[:, None]
 
-    # A minimum lies between the lowest point and its neighbour downhill: low has a derivative < 0, high >= 0.
-    rising = slopes.gather(1, at) >= 0
+    # A minimum lies between the lowest point and its neighbour downhill: it falls at low and rises at high.
+    rising = line.slopes(best) >= 0
     steps = torch.cat([torch.zeros_like(best), trial, longest[:, None]], 1)
     low = torch.where(rising, steps.gather(1, at), best)
     high = torch.where(rising, best, steps.gather(1, at + 2))
     fractions = torch.linspace(0, 1, _FINE + 2, dtype=f.dtype, device=f.device)
     for _ in range(2):
         trial = low + (high - low) * fractions  # (B, F + 2), ends included
-        values, slopes = line(trial)
-        at = (slopes[:, 1:-1] < 0).to(torch.int64).cumprod(1).sum(1, keepdim=True)  # last point still falling
+        slopes = line.slopes(trial)
+        at = (slopes[:, 1:-1] < 0).cumprod(1).sum(1, keepdim=True)  # the last point that still falls
         low, high = trial.gather(1, at), trial.gather(1, at + 1)
-        falling, rising_by = slopes.gather(1, at), slopes.gather(1, at + 1)
-    share = (falling / (falling - rising_by)).nan_to_num(1.0).clamp(0, 1)
+        falling, climbing = slopes.gather(1, at), slopes.gather(1, at + 1)
+    share = (falling / (falling - climbing)).nan_to_num(1.0).clamp(0, 1)
     polished = low + share * (high - low)
-    better = line(polished)[0] <= lowest
+    better = line.values(polished) <= lowest
     return torch.where(found, torch.where(better, polished, best), 0)[:, 0]

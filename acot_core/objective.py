@@ -19,12 +19,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from acot_core.response_line import Line, make_line
 from acot_core.transport import GroundCost
 
-__all__ = ["ACOTObjective", "Line", "barycentric_images"]
-
-Line = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Steps (B, S) to values and derivatives (B, S) along a retraction."""
+__all__ = ["KINK_BAND", "ACOTObjective", "barycentric_images"]
 
 KINK_BAND = 0.01
 """Widest half-band about the hinge's kink, as a share of the mean squared norm of the frames."""
@@ -43,8 +41,16 @@ def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
     Tensor (B, n, d)
         Zero where a row of the plan has no mass.
     """
+    return _row_shares(plan) @ negatives  # (n,m) @ (m,d) -> (n,d)
+
+
+def _row_shares(plan: Tensor) -> Tensor:
     mass = plan.sum(2, keepdim=True)
-    return (plan / torch.where(mass > 0, mass, 1)) @ negatives  # (n,m) @ (m,d) -> (n,d)
+    return plan / torch.where(mass > 0, mass, 1)
+
+
+def _square_norms(rows: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(rows, dim=2).square_()
 
 
 class ACOTObjective:
@@ -91,32 +97,38 @@ class ACOTObjective:
             raise ValueError(f"ground_cost: expected 'sqeuclidean' or 'euclidean', got {ground_cost!r}")
         if ground_cost == "euclidean" and plan is None:
             raise ValueError("ground_cost='euclidean' needs plan and negatives, not images")
+        if images is not None and images.shape != frames.shape:
+            raise ValueError(f"images: expected shape {tuple(frames.shape)}, got {tuple(images.shape)}")
+        shape = (n_sequences, n)
         if mask is None:
-            mask = torch.ones(n_sequences, n, dtype=torch.bool, device=frames.device)
+            mask = torch.ones(shape, dtype=torch.bool, device=frames.device)
+        if mask.shape != shape:
+            raise ValueError(f"mask: expected shape {shape}, got {tuple(mask.shape)}")
         self.beta1, self.beta2, self.eta = beta1, beta2, eta
         real = mask.to(frames.dtype)
         lengths = real.sum(1, keepdim=True)
         self.weights = real / lengths  # (B, n)
         self.pair_weights = real[:, :-1] * real[:, 1:] / (lengths - 1).clamp_min(1)  # (B, n-1)
-        self.frame_norm = (self.weights * frames.square().sum(2)).sum(1)  # (1/n) ||X||^2, (B,)
-        self.plan = self.negative_norms = None
-        if plan is not None and negatives is not None and ground_cost == "euclidean":
-            self.plan, self.negative_norms = plan, negatives.square().sum(2)
-            self.image_norm = torch.zeros_like(self.frame_norm)
-            partners = negatives
-        elif plan is not None and negatives is not None:
-            partners = barycentric_images(plan, negatives)
-            self.image_norm = (plan.sum(1) * negatives.square().sum(2)).sum(1)
+        self.frame_norm = (self.weights * _square_norms(frames)).sum(1)  # (1/n) ||X||^2, (B,)
+        # The second half of Z is mixing @ partners, or partners where mixing is None.
+        self.frames = frames
+        self.plan = self.negative_norms = self.mixing = None
+        if plan is not None and negatives is not None:
+            self.partners = negatives
+            norms = _square_norms(negatives)
+            if ground_cost == "euclidean":
+                self.plan, self.negative_norms = plan, norms
+                self.image_norm = torch.zeros_like(self.frame_norm)
+            else:
+                self.mixing = _row_shares(plan)
+                self.image_norm = (plan.sum(1) * norms).sum(1)
         else:
             assert images is not None
-            if images.shape != frames.shape:
-                raise ValueError(f"images: expected shape {tuple(frames.shape)}, got {tuple(images.shape)}")
-            partners = images
-            self.image_norm = (self.weights * images.square().sum(2)).sum(1)  # (1/n) ||T||^2, (B,)
-        self.rows = torch.cat([frames * real[:, :, None], partners], 1)  # Z, (B, p, d)
+            self.partners = images
+            self.image_norm = (self.weights * _square_norms(images)).sum(1)  # (1/n) ||T||^2, (B,)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.weights)
 
     @property
     def kinked(self) -> bool:
@@ -132,10 +144,27 @@ class ACOTObjective:
         return self._each(lambda value: value.to(dtype))
 
     def without_rows(self) -> Self:
-        """The part that needs responses only: `response_value`, `response_gradient`, `response_line`."""
+        """The part that needs responses only: `response_value`, `response_gradient`, `make_line`."""
         part = copy.copy(self)
-        part.rows = self.rows[:, :0]
+        part.frames, part.partners, part.mixing = self.frames[:, :0], self.partners[:, :0], None
         return part
+
+    @property
+    def n_rows(self) -> int:
+        """p, the number of rows of Z."""
+        partners = self.partners if self.mixing is None else self.mixing
+        return self.weights.shape[1] + partners.shape[1]
+
+    def responses(self, U: Tensor) -> Tensor:
+        """E = ZU for U (B, d, k): (B, p, k)."""
+        P = self.partners @ U
+        return torch.cat([self.frames @ U, P if self.mixing is None else self.mixing @ P], 1)
+
+    def combine(self, C: Tensor) -> Tensor:
+        """Z'C for coefficients C (B, p, k): (B, d, k)."""
+        n = self.weights.shape[1]
+        P = C[:, n:] if self.mixing is None else self.mixing.mT @ C[:, n:]
+        return self.frames.mT @ C[:, :n] + self.partners.mT @ P
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         part = copy.copy(self)
@@ -146,30 +175,29 @@ class ACOTObjective:
 
     def value(self, U: Tensor) -> Tensor:
         """Objective at U (B, d, k): (B,)."""
-        return self.response_value(self.rows @ U)
+        return self.response_value(self.responses(U))
 
     def gradient(self, U: Tensor) -> Tensor:
         """Euclidean gradient at U (B, d, k); a subgradient on the hinge's kink: (B, d, k)."""
-        return self.rows.mT @ self.response_gradient(self.rows @ U)
+        return self.combine(self.response_gradient(self.responses(U)))
 
     def smoothed_gradient(self, U: Tensor, band: Tensor) -> Tensor:
         """Gradient whose jump at the hinge's kink is spread; see `response_gradient`: (B, d, k)."""
-        return self.rows.mT @ self.response_gradient(self.rows @ U, band)
+        return self.combine(self.response_gradient(self.responses(U), band))
 
     def value_and_gradient(self, U: Tensor) -> tuple[Tensor, Tensor]:
         """Both at the price of one product ZU less."""
-        E = self.rows @ U
-        return self.response_value(E), self.rows.mT @ self.response_gradient(E)
+        E = self.responses(U)
+        return self.response_value(E), self.combine(self.response_gradient(E))
 
     def terms(self, U: Tensor) -> dict[str, Tensor]:
         """The terms, (B,) each and unweighted: value = -contrast + beta1 distortion + beta2 order."""
-        contrast, distortion, order = self._terms(self.rows @ U)
+        contrast, distortion, order = self._terms(self.responses(U))
         return {"contrast": contrast, "distortion": distortion, "order": order}
 
     def energies(self, U: Tensor) -> Tensor:
         """Energy ||U'x_t||^2 that each frame keeps: (B, n)."""
-        n = self.weights.shape[1]
-        return (self.rows[:, :n] @ U).square().sum(2)
+        return (self.frames @ U).square().sum(2)
 
     def response_value(self, E: Tensor) -> Tensor:
         """Objective as a function of the responses E = Z U (B, p, k): (B,)."""
@@ -205,57 +233,8 @@ class ACOTObjective:
         return torch.cat([slope[:, :, None] * A + ratio @ P, ratio.mT @ A], 1)
 
     def line(self, U: Tensor, D: Tensor) -> Line:
-        """Values and derivatives along the retraction of U + s D for tangent D, as a function of s (B, S)."""
-        return self.response_line(self.rows @ U, self.rows @ D, D.mT @ D)
-
-    def response_line(self, E: Tensor, F: Tensor, S: Tensor) -> Line:
-        """The same from the responses E = Z U and F = Z D and from S = D'D (B, k, k).
-
-        For orthonormal U and U'D = 0 the retracted point is (U + s D)(I + s^2 S)^{-1/2} up to a rotation. In
-        the eigenbasis of S every energy is a sum over the k columns of (e + s f)^2 / (1 + s^2 l).
-        """
-        if S.shape[-1] == 1:
-            eigenvalues = S[:, :, 0]
-        else:
-            eigenvalues, basis = torch.linalg.eigh(S)
-            E, F = E @ basis, F @ basis
-        if self.plan is not None:
-            return lambda steps: self._line_one_by_one(E, F, eigenvalues, steps)
-        n = self.weights.shape[1]
-        A, P, DA, DP = E[:, :n], E[:, n:], F[:, :n], F[:, n:]
-        # Coefficients of 1, s and s^2 of the energies and of the inner products with the images: (B, n, 3k).
-        energy = torch.cat([A * A, 2 * A * DA, DA * DA], 2)
-        inner = torch.cat([A * P, A * DP + DA * P, DA * DP], 2)
-        linear = self.weights[:, None, :] @ (2 * inner - (1 + self.beta1) * energy)  # (B, 1, 3k)
-        constant = self.beta1 * self.frame_norm - self.image_norm
-        rise = (energy[:, :-1] - energy[:, 1:]).mT  # (B, 3k, n-1)
-        weight = (self.beta2 * self.pair_weights)[:, None, :]
-
-        def line(steps: Tensor) -> tuple[Tensor, Tensor]:
-            s = steps[:, :, None]
-            scale = 1 / (1 + s.square() * eigenvalues[:, None, :])  # (B, S, k)
-            change = -2 * s * eigenvalues[:, None, :] * scale.square()
-            first, first_change = s * scale, scale + s * change
-            powers = torch.cat([scale, first, s * first], 2)  # (B, S, 3k)
-            changes = torch.cat([change, first_change, first + s * first_change], 2)
-            hinge = torch.relu_((powers @ rise).add_(self.eta))  # (S,3k) @ (3k,n-1) -> (S,n-1)
-            pull = (linear + (weight * (hinge > 0)) @ rise.mT) * changes  # (S,n-1) @ (n-1,3k) -> (S,3k)
-            values = (powers * linear).sum(2) + constant[:, None] + (hinge * weight).sum(2)
-            return values, pull.sum(2)
-
-        return line
-
-    def _line_one_by_one(
-        self, E: Tensor, F: Tensor, eigenvalues: Tensor, steps: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        values, slopes = [], []
-        for s in steps.unbind(1):
-            scale = torch.rsqrt(1 + s[:, None].square() * eigenvalues)[:, None, :]  # (B, 1, k)
-            moved = (E + s[:, None, None] * F) * scale
-            change = F * scale - moved * (s[:, None] * eigenvalues)[:, None, :] * scale.square()
-            values.append(self.response_value(moved))
-            slopes.append((self.response_gradient(moved) * change).sum((1, 2)))
-        return torch.stack(values, 1), torch.stack(slopes, 1)
+        """The objective along the retraction of U + sD, for tangent D."""
+        return make_line(self, self.responses(U), self.responses(D), D.mT @ D)
 
     def _terms(self, E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         n = self.weights.shape[1]

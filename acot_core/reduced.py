@@ -19,7 +19,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from acot_core.objective import ACOTObjective, Line
+from acot_core.objective import ACOTObjective
+from acot_core.response_line import Line, make_line
 
 __all__ = ["ReducedObjective", "lift"]
 
@@ -53,28 +54,29 @@ class ReducedObjective:
         initial: Tensor,
         *,
         dtype: torch.dtype = torch.float64,
-        block_bytes: int = 2**26,
+        block_bytes: int = 2**23,
     ) -> None:
-        rows = objective.rows
-        n_sequences, p, d = rows.shape
-        k, n = initial.shape[2], objective.weights.shape[1]
+        n_sequences, p, k = len(initial), objective.n_rows, initial.shape[2]
+        n, d = objective.frames.shape[1:]
         self.kinked = objective.kinked
         self.objective = objective.without_rows().to(dtype)
-        self.metric = G = torch.empty(n_sequences, p + k, p + k, dtype=dtype, device=rows.device)
-        block = max(1, block_bytes // ((p + k) * d * dtype.itemsize))
+        self.metric = G = torch.empty(n_sequences, p + k, p + k, dtype=dtype, device=initial.device)
+        block = max(1, block_bytes // ((n + objective.partners.shape[1]) * d * dtype.itemsize))
         for i in range(0, n_sequences, block):
             part = slice(i, i + block)
-            Z, U = rows[part].to(dtype), initial[part].to(dtype)
-            X, P = Z[:, :n], Z[:, n:]
+            X, P, U = (t[part].to(dtype) for t in (objective.frames, objective.partners, initial))
+            if objective.mixing is not None:
+                P = objective.mixing[part].to(dtype) @ P  # (n,m) @ (m,d) -> (n,d)
             G[part, :n, :n] = X @ X.mT  # (n,d) @ (d,n) -> (n,n)
             G[part, :n, n:p] = X @ P.mT
             G[part, n:p, :n] = G[part, :n, n:p].mT
             G[part, n:p, n:p] = P @ P.mT
-            G[part, :p, p:] = Z @ U  # (p,d) @ (d,k) -> (p,k)
+            G[part, :n, p:] = X @ U  # (n,d) @ (d,k) -> (n,k)
+            G[part, n:p, p:] = P @ U
             G[part, p:, :p] = G[part, :p, p:].mT
             G[part, p:, p:] = U.mT @ U
         C = torch.zeros_like(G[:, :, p:])
-        C[:, p:] = torch.eye(k, dtype=dtype, device=rows.device)
+        C[:, p:] = torch.eye(k, dtype=dtype, device=initial.device)
         self.start = torch.cat([C, G[:, :, p:]], 1)
 
     def __len__(self) -> int:
@@ -90,6 +92,8 @@ class ReducedObjective:
     def gram(self, V: Tensor, W: Tensor) -> Tensor:
         """U'U of two stacked vectors: (B, k, k)."""
         q = self.metric.shape[1]
+        if V.shape[2] == 1:
+            return (V[:, :q] * W[:, q:]).sum(1, keepdim=True)
         return V[:, :q].mT @ W[:, q:]
 
     def inner(self, V: Tensor, W: Tensor) -> Tensor:
@@ -115,8 +119,8 @@ class ReducedObjective:
         return self._stack(torch.nn.functional.pad(C, (0, 0, 0, V.shape[2])))
 
     def line(self, V: Tensor, D: Tensor) -> Line:
-        """Values and derivatives along the retraction; see `ACOTObjective.line`."""
-        return self.objective.response_line(self._responses(V), self._responses(D), self.gram(D, D))
+        """The objective along a retraction; see `ACOTObjective.line`."""
+        return make_line(self.objective, self._responses(V), self._responses(D), self.gram(D, D))
 
     def _responses(self, V: Tensor) -> Tensor:
         q, k = self.metric.shape[1], V.shape[2]
@@ -129,9 +133,9 @@ class ReducedObjective:
 
 def lift(objective: ACOTObjective, initial: Tensor, V: Tensor) -> Tensor:
     """The subspaces U = Z'C (B, d, k) of stacked points, orthonormal in the precision of the frames."""
-    p, k = objective.rows.shape[1], initial.shape[2]
+    p, k = objective.n_rows, initial.shape[2]
     C = V[:, : p + k].to(initial)
-    U = objective.rows.mT @ C[:, :p] + initial @ C[:, p:]
+    U = objective.combine(C[:, :p]) + initial @ C[:, p:]
     # Rounding of Z'C is all there is to remove: one Cholesky step does.
     L = torch.linalg.cholesky_ex((U.mT @ U).to(torch.float64))[0].to(U)
     return torch.linalg.solve_triangular(L.mT, U, upper=True, left=False)

@@ -64,6 +64,11 @@ def _euclidean_gram(U: Tensor, V: Tensor) -> Tensor:
     return U.mT @ V
 
 
+def _times(U: Tensor, M: Tensor) -> Tensor:
+    """UM for M (b, k, k); a batch of products with single numbers is slow as a product of matrices."""
+    return U * M if M.shape[1] == 1 else U @ M
+
+
 # Rules for beta, by the numbers they need: gg = <g, g>, go = <g, old g>, oo = <old g, old g>, dg = <d, g> and
 # do = <d, old g>, where g is the new gradient, and old g and d, the last direction, were carried to it.
 
@@ -210,7 +215,7 @@ def _gradient(objective: Any, U: Tensor, band: Tensor) -> Tensor:
     """Riemannian gradient, smoothed where the objective knows how to."""
     kinked = getattr(objective, "kinked", False)
     g = objective.smoothed_gradient(U, band) if kinked else objective.gradient(U)
-    return g - U @ _inner_product(objective)[0](U, g)
+    return g - _times(U, _inner_product(objective)[0](U, g))
 
 
 def _start(objective: Any, U: Tensor) -> _State:
@@ -262,7 +267,7 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
 
     def move(step: Tensor) -> Tensor:
         W = U + step[:, None, None] * d
-        return W @ _right_factor(gram(W, W), retraction)
+        return _times(W, _right_factor(gram(W, W), retraction))
 
     if hasattr(objective, "line"):
         size = torch.linalg.matrix_norm(gram(d, d), 1).sqrt()
@@ -280,7 +285,7 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     slow = running & ~(f - f_new > _GAIN * f.abs() * state.band)
     band = torch.where(slow, state.band * torch.where(moved, 0.8, 0.25), state.band)
     g_new = _gradient(objective, V, band)
-    g_old, d_old = g - V @ gram(V, g), d - V @ gram(V, d)  # vector transport by projection
+    g_old, d_old = (W - _times(V, gram(V, W)) for W in (g, d))  # vector transport by projection
     gg_new = torch.where(running, inner(g_new, g_new), gg)
     beta = BETA_RULES[beta_rule](
         gg=gg_new,

@@ -69,7 +69,7 @@ def solve_subspaces(
             objective.to(double), initial.to(double), n_iter=n_iter, callback=callback, **options
         )
         point = result.point.to(initial)
-    elif coordinates == "reduced" or (coordinates == "auto" and objective.rows.shape[1] + k < d):
+    elif coordinates == "reduced" or (coordinates == "auto" and objective.n_rows + k < d):
         reduced = ReducedObjective(objective, initial)
         result = conjugate_gradient(reduced, reduced.start, n_iter=n_iter, callback=callback, **options)
         point = lift(objective, initial, result.point)

@@ -1,0 +1,108 @@
+"""The objective of Eq. (13) along a retraction: values and slopes at many steps for the price of small sums.
+
+For orthonormal U and tangent D (U'D = 0) the retraction of U + sD is (U + sD)(I + s^2 D'D)^{-1/2}, up to a
+rotation, which the objective does not see. In the eigenbasis of D'D, with eigenvalues l_j, every energy and
+every inner product is a sum over the k columns of (a_j + s b_j)(c_j + s d_j) / (1 + s^2 l_j): three numbers a
+column, known in advance, times functions of s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from acot_core.objective import ACOTObjective
+
+__all__ = ["Line", "make_line"]
+
+
+class Line(Protocol):
+    """B functions of one step each."""
+
+    def values(self, steps: Tensor) -> Tensor:
+        """Values at steps (B, S): (B, S)."""
+
+    def slopes(self, steps: Tensor) -> Tensor:
+        """Derivatives at steps (B, S): (B, S)."""
+
+
+def make_line(objective: ACOTObjective, E: Tensor, F: Tensor, S: Tensor) -> Line:
+    """The line through responses E = ZU with direction F = ZD (B, p, k), where S = D'D (B, k, k)."""
+    if S.shape[-1] == 1:
+        eigenvalues = S[:, :, 0]
+    else:
+        eigenvalues, basis = torch.linalg.eigh(S)
+        E, F = E @ basis, F @ basis
+    kind = _SquaredLine if objective.plan is None else _DistanceLine
+    return kind(objective, E, F, eigenvalues.clamp_min(0))
+
+
+class _SquaredLine:
+    """With the squared ground cost, where the contrast is one of those sums, too."""
+
+    def __init__(self, objective: ACOTObjective, E: Tensor, F: Tensor, eigenvalues: Tensor) -> None:
+        n = objective.weights.shape[1]
+        A, P, DA, DP = E[:, :n], E[:, n:], F[:, :n], F[:, n:]
+        # Coefficients of 1, s and s^2 of the energies and of the inner products with the images: (B, n, 3k).
+        energy = torch.cat([A * A, 2 * A * DA, DA * DA], 2)
+        inner = torch.cat([A * P, A * DP + DA * P, DA * DP], 2)
+        smooth = 2 * inner - (1 + objective.beta1) * energy
+        self.linear = (objective.weights[:, :, None] * smooth).sum(1, keepdim=True)  # (B, 1, 3k)
+        self.constant = (objective.beta1 * objective.frame_norm - objective.image_norm)[:, None]
+        self.rise = (energy[:, :-1] - energy[:, 1:]).mT  # (B, 3k, n-1)
+        self.weight = (objective.beta2 * objective.pair_weights)[:, None, :]
+        self.eta = objective.eta
+        self.eigenvalues = eigenvalues[:, None, :]
+
+    def _functions(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        s = steps[:, :, None]
+        scale = 1 / (1 + s.square() * self.eigenvalues)  # (B, S, k)
+        return s, scale, torch.cat([scale, s * scale, s.square() * scale], 2)  # (B, S, 3k)
+
+    def _combine(self, functions: Tensor) -> Tensor:
+        if functions.shape[2] > 3:
+            return functions @ self.rise  # (S,3k) @ (3k,n-1) -> (S,n-1)
+        sums = functions[:, :, :1] * self.rise[:, :1]
+        for j in (1, 2):
+            sums.addcmul_(functions[:, :, j : j + 1], self.rise[:, j : j + 1])
+        return sums
+
+    def values(self, steps: Tensor) -> Tensor:
+        _, _, functions = self._functions(steps)
+        hinge = self._combine(functions).add_(self.eta).relu_()
+        smooth = (functions * self.linear).sum(2) + self.constant
+        return smooth + hinge.mul_(self.weight).sum(2)
+
+    def slopes(self, steps: Tensor) -> Tensor:
+        s, scale, functions = self._functions(steps)
+        square = scale.square()
+        bend = s * self.eigenvalues * square
+        # Derivatives of the three functions: 1/q, s/q and s^2/q for q = 1 + s^2 l.
+        changes = torch.cat([-2 * bend, 2 * square - scale, 2 * s * square], 2)
+        active = (self._combine(functions) > -self.eta) * self.weight
+        return (changes * self.linear).sum(2) + (self._combine(changes) * active).sum(2)
+
+
+class _DistanceLine:
+    """With the distance itself as ground cost: step by step."""
+
+    def __init__(self, objective: ACOTObjective, E: Tensor, F: Tensor, eigenvalues: Tensor) -> None:
+        self.objective, self.E, self.F, self.eigenvalues = objective, E, F, eigenvalues
+
+    def _move(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        scale = torch.rsqrt(1 + s[:, None].square() * self.eigenvalues)[:, None, :]  # (B, 1, k)
+        moved = (self.E + s[:, None, None] * self.F) * scale
+        return moved, self.F * scale - moved * (s[:, None] * self.eigenvalues)[:, None, :] * scale.square()
+
+    def values(self, steps: Tensor) -> Tensor:
+        return torch.stack([self.objective.response_value(self._move(s)[0]) for s in steps.unbind(1)], 1)
+
+    def slopes(self, steps: Tensor) -> Tensor:
+        slopes = []
+        for s in steps.unbind(1):
+            moved, change = self._move(s)
+            slopes.append((self.objective.response_gradient(moved) * change).sum((1, 2)))
+        return torch.stack(slopes, 1)

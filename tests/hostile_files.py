@@ -564,13 +564,19 @@ def joints_in_another_format(folder: Path) -> Path:
     return folder
 
 
-@case("joint_positions.mat: .*expected pos_world")
+@case("joint_positions.mat: .*inflates to more than 8388608 bytes")
 def joints_that_inflate(folder: Path) -> Path:
-    savemat(joints_of(folder), {"pos_world": np.zeros((2, 15, 400_000))}, do_compression=True)
+    savemat(joints_of(folder), {"pos_world": np.zeros((2, 15, 900_000))}, do_compression=True)
     return folder
 
 
-@case("joint_positions.mat: more than 131072 bytes")
+@case("joint_positions.mat: .*expected pos_world")
+def joints_of_another_name(folder: Path) -> Path:
+    savemat(joints_of(folder), {"positions": np.zeros((2, 15, 4))}, do_compression=True)
+    return folder
+
+
+@case("joint_positions.mat: more than 1048576 bytes")
 def joints_of_megabytes(folder: Path) -> Path:
     joints_of(folder).write_bytes(bytes(2 * 10**6))
     return folder

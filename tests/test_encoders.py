@@ -124,26 +124,30 @@ def test_a_constant_channel_is_harmless() -> None:
 
 
 def test_trained_features_know_the_classes() -> None:
-    """One informative channel among 20: a class's mean features are set apart by training."""
+    """One informative channel among 20: on test clips, training sets the classes' mean features apart."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     raw = [rng.normal(size=(10, 20)) + 1.5 * np.eye(20)[3] * label for label in labels]
     train = np.arange(60) < 40
 
-    def right(kind: str) -> float:
-        means = torch.stack([x.mean(0) for x in encode(raw, kind, labels=labels, train=train, n_features=32)])
-        centres = torch.stack([means[:40][labels[:40] == c].mean(0) for c in (0, 1)])
-        return float((torch.cdist(means[40:], centres).argmin(1).numpy() == labels[40:]).mean())
+    def separation(kind: str) -> float:
+        encoded = encode(raw, kind, labels=labels, train=train, n_features=32)
+        means = torch.stack([x.mean(0) for x in encoded])[40:]
+        first, second = means[labels[40:] == 0], means[labels[40:] == 1]
+        within = first.var(0).sum() + second.var(0).sum()
+        return float((first.mean(0) - second.mean(0)).square().sum() / within)
 
-    assert right("trained") >= 0.9
-    assert right("trained") > right("untrained")
+    assert separation("trained") > 2 * separation("untrained")
 
 
 def test_training_reports_and_can_be_stopped() -> None:
     raw, labels = signals()
     seen: list[Progress] = []
     encode(raw, "trained", labels=labels, n_features=8, callback=seen.append)
-    assert [p.step for p in seen] == list(range(1, seen[0].total + 1))
+    steps = [p.step for p in seen]
+    assert len(steps) > 10
+    assert steps == sorted(set(steps))
+    assert steps[-1] == seen[-1].total
 
     def stop(progress: Progress) -> None:
         raise Cancelled

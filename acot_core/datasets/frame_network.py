@@ -25,7 +25,9 @@ _DROPOUT = 0.5
 _WEIGHT_DECAY = 0.01
 _LEARNING_RATE = 2e-3
 _BATCH = 512
-_EPOCHS = 20
+_STEPS = 600
+_PASSES = 5  # at least, over many frames
+_REPORT_EVERY = 20
 
 
 def frame_weights(lengths: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ def train_frame_network(
     *,
     seed: int,
     device: torch.device | str = "cpu",
-    n_epochs: int = _EPOCHS,
+    n_steps: int | None = None,
     callback: Callback | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Train the network on the frames of some clips and return its layer of ReLU units.
@@ -57,10 +59,11 @@ def train_frame_network(
         Seed of start, batches and dropout.
     device : str or torch.device
         Where to train; the result is on the CPU.
-    n_epochs : int
-        Passes over the frames; the learning rate falls to zero along half a cosine.
+    n_steps : int, optional
+        Steps of 512 frames, by default 600 or five passes over all frames, whichever is more; the learning
+        rate falls to zero along half a cosine.
     callback : callable, optional
-        Gets a `Progress` after every pass; if it raises `Cancelled`, that is passed on.
+        Gets a `Progress` every 20 steps; if it raises `Cancelled`, that is passed on.
 
     Returns
     -------
@@ -81,19 +84,20 @@ def train_frame_network(
         layers += [start.requires_grad_(), torch.zeros(n_out, device=device, requires_grad=True)]
     first, first_bias, last, last_bias = layers
     optimiser = torch.optim.AdamW(layers, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    n_steps = n_epochs * -(-len(frames) // _BATCH)
+    n_steps = max(_STEPS, _PASSES * len(frames) // _BATCH) if n_steps is None else n_steps
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
 
-    clock = Clock("encoder", n_epochs, callback)
-    for epoch in range(1, n_epochs + 1):
-        for batch in torch.randperm(len(frames), generator=draw, device=device).split(_BATCH):
-            features = (frames[batch] @ first + first_bias).relu()  # (b, c) @ (c, d) -> (b, d)
-            kept = torch.rand(features.shape, generator=draw, device=device) >= _DROPOUT
-            logits = (features * kept / (1 - _DROPOUT)) @ last + last_bias
-            loss = (weights[batch] * cross_entropy(logits, targets[batch], reduction="none")).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-        clock.report(epoch)
+    clock = Clock("encoder", n_steps, callback)
+    for step in range(1, n_steps + 1):
+        batch = torch.randint(len(frames), (_BATCH,), generator=draw, device=device)
+        features = (frames[batch] @ first + first_bias).relu()  # (b, c) @ (c, d) -> (b, d)
+        kept = torch.rand(features.shape, generator=draw, device=device) >= _DROPOUT
+        logits = (features * kept / (1 - _DROPOUT)) @ last + last_bias
+        loss = (weights[batch] * cross_entropy(logits, targets[batch], reduction="none")).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % _REPORT_EVERY == 0 or step == n_steps:
+            clock.report(step)
     return first.detach().cpu(), first_bias.detach().cpu()

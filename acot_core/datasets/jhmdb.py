@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import math
 import os
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,8 @@ from acot_core.datasets.storage import read_archive_file
 __all__ = ["motion_descriptor", "pose_descriptor", "read_jhmdb"]
 
 _LAGS = (1, 2, 4, 8)
-_MAX_SMALL_FILE = 2**17  # joints of a clip take 30 kB; scipy inflates a whole file, up to 1000 times
+_MAX_SMALL_FILE = 2**20
+_MAX_INFLATED = 2**23
 
 
 def pose_descriptor(joints: Tensor) -> Tensor:
@@ -157,6 +160,19 @@ def _read_split(file: Path) -> list[tuple[str, int]]:
     return pairs
 
 
+def _check_inflation(content: bytes) -> None:
+    """Refuse a MATLAB file whose compressed elements inflate to more than joints need; scipy inflates all."""
+    place = 128  # after the header come elements: type, size, data
+    while place + 8 <= len(content):
+        kind, size = struct.unpack("<II", content[place : place + 8])
+        if kind == 15:
+            inflate = zlib.decompressobj()
+            inflate.decompress(content[place + 8 : place + 8 + size], _MAX_INFLATED)
+            if inflate.unconsumed_tail:
+                raise ValueError(f"inflates to more than {_MAX_INFLATED} bytes")
+        place += 8 + size
+
+
 def _stream(content: bytes) -> Any:
     return io.BytesIO(content)  # which scipy reads, though its type hints do not say so
 
@@ -169,6 +185,7 @@ def _read_joints(file: Path) -> Tensor:
         raise ValueError(f"{file}: more than {_MAX_SMALL_FILE} bytes, which are no joints of a clip")
     try:
         # Shapes first: compressed data may inflate to a thousand times their size.
+        _check_inflation(content)
         shapes = {name: (shape, kind) for name, shape, kind in whosmat(_stream(content))}
         shape, kind = shapes.get("pos_world", ((), "nothing"))
         if kind not in ("double", "single") or len(shape) != 3 or math.prod(shape) > 10**6:

@@ -78,8 +78,9 @@ class SequenceDataset:
         put(self, "splits", _check_masks(self.splits, n_clips, "splits"))
         used = {name: self.used.get(name, np.ones(n_clips, bool)) for name in self.splits}
         put(self, "used", _check_masks(used, n_clips, "used"))
+        put(self, "splits", {name: train & self.used[name] for name, train in self.splits.items()})
         for name, train in self.splits.items():
-            if not (train & self.used[name]).any():
+            if not train.any():
                 raise ValueError(f"splits[{name!r}]: no clip to train on")
 
     def __len__(self) -> int:
@@ -110,12 +111,12 @@ class SequenceDataset:
         if name not in self.splits:
             raise ValueError(f"split: expected one of {list(self.splits)}, got {name!r}")
         train, used = self.splits[name], self.used[name]
-        return np.flatnonzero(train & used), np.flatnonzero(~train & used)
+        return np.flatnonzero(train), np.flatnonzero(~train & used)
 
     def subset(self, index: np.ndarray | Sequence[int]) -> SequenceDataset:
         """The clips at ``index``, in that order; splits in which none of them trains are dropped."""
         rows = np.arange(len(self))[np.asarray(index)]
-        splits = {s: m[rows] for s, m in self.splits.items() if (m & self.used[s])[rows].any()}
+        splits = {s: m[rows] for s, m in self.splits.items() if m[rows].any()}
         return replace(
             self,
             streams={s: [x[i] for i in rows] for s, x in self.streams.items()},
@@ -128,8 +129,7 @@ class SequenceDataset:
     def to_frame(self) -> pd.DataFrame:
         """One row a clip and stream: class, number of frames, features a frame, part in each split."""
         parts = {
-            s: np.where(m & self.used[s], "train", np.where(self.used[s], "test", "unused"))
-            for s, m in self.splits.items()
+            s: np.where(m, "train", np.where(self.used[s], "test", "unused")) for s, m in self.splits.items()
         }
         return pd.concat(
             [

@@ -46,7 +46,7 @@ class ImageSettings:
     autoencoder_width: int = 24
     autoencoder_epochs: int = 14
     autoencoder_rate: float = 2e-3
-    generator_width: int = 32
+    generator_width: int = 48
     critic_width: int = 16
     n_iter: int = 1000
     n_critic: int = 2
@@ -59,18 +59,20 @@ class ImageSettings:
 
     def build(self, n_classes: int, seed: int) -> dict[str, Any]:
         """Untrained networks by name, the same for the same seed."""
-        makers = {
-            "classifier": lambda: ImageClassifier(self.classifier_width, n_classes),
-            "autoencoder": lambda: AutoEncoder(self.latent_channels, self.autoencoder_width),
-            "generator": lambda: LatentGenerator(self.latent_channels, self.generator_width),
-            "critic": lambda: ImageCritic(self.critic_width),
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+            torch.manual_seed(seed)
+            classifier = ImageClassifier(self.classifier_width, n_classes)
+            torch.manual_seed(seed)
+            autoencoder = AutoEncoder(self.latent_channels, self.autoencoder_width)
+            torch.manual_seed(seed)
+            generator = LatentGenerator(autoencoder, classifier, self.generator_width)
+            critic = ImageCritic(self.critic_width)
+        return {
+            "classifier": classifier,
+            "autoencoder": autoencoder,
+            "generator": generator,
+            "critic": critic,
         }
-        networks = {}
-        for name, make in makers.items():
-            with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
-                torch.manual_seed(seed)
-                networks[name] = make()
-        return networks
 
 
 @dataclass(frozen=True)

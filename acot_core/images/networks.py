@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from acot_core.sequences import normalize_frames
 
@@ -57,11 +58,26 @@ class ImageClassifier(nn.Module):
             stages += [_block(channels, 2 * channels), nn.MaxPool2d(2), _Residual(2 * channels)]
         self.features = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(8 * width, n_classes)
+        self.n_seen = 12 * width + n_classes
+
+    def _normalize(self, images: Tensor) -> Tensor:
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, L) of images (B, 3, 32, 32)."""
-        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return self.head(self.features(x))
+        return self.head(self.features(self._normalize(images)))
+
+    def look(self, images: Tensor) -> Tensor:
+        """What the network sees where: (B, n_seen, 8, 8).
+
+        The features of the second and third stage, the latter from their 4 x 4 map, and the class
+        probabilities everywhere.
+        """
+        middle = self.features[:7](self._normalize(images))
+        deep = self.features[7:10](middle)
+        probabilities = self.head(self.features[10:](deep)).softmax(1)[:, :, None, None]
+        deep = F.interpolate(deep, size=middle.shape[-2:], mode="bilinear")
+        return torch.cat([middle, deep, probabilities.expand(-1, -1, *middle.shape[-2:])], 1)
 
 
 class AutoEncoder(nn.Module):
@@ -121,36 +137,57 @@ class AutoEncoder(nn.Module):
         return self.decode(self.encode(images))
 
 
-class LatentGenerator(nn.Module):
-    """The generator g of Eq. (9) on latents: noise x_hat from z.
+class _NormalizedResidual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            layers += [nn.GroupNorm(8, width), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1)]
+        self.body = nn.Sequential(*layers)
 
-    It is convolutional over the latent's 8 x 8 map, with a detour through 4 x 4 and 1 x 1 for context.
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class LatentGenerator(nn.Module):
+    """The generator g of Eq. (9) on latents: noise x_hat from z, a convolutional network over the 8 x 8 map.
+
+    To hide what makes an image a cat, g has to see that it is one. It is therefore given z in two forms: as
+    it is, and as what the frozen classifier makes of decode(z), its features and probabilities; both are
+    functions of z alone. A generator that reads z only learns, in any time we could give it, one noise for
+    all images, with which the classifier calls four images of five the same.
+
+    Parameters
+    ----------
+    autoencoder, classifier : nn.Module
+        Trained and frozen; they are no part of the generator's own weights.
+    width : int
+        Channels; a multiple of 8.
     """
 
-    def __init__(self, channels: int = 16, width: int = 64) -> None:
+    def __init__(self, autoencoder: AutoEncoder, classifier: ImageClassifier, width: int = 48) -> None:
         super().__init__()
-        self.channels = channels
-        self.local = nn.Sequential(nn.Conv2d(channels, width, 3, 1, 1), nn.ReLU())
-        self.coarse = nn.Sequential(
-            nn.Conv2d(width, 2 * width, 3, 2, 1),
+        self._seen = (autoencoder, classifier)  # in a tuple, so that torch does not count their weights in
+        channels = autoencoder.channels
+        self.body = nn.Sequential(
+            nn.Conv2d(channels + classifier.n_seen, width, 1),
+            _NormalizedResidual(width),
+            _NormalizedResidual(width),
+            nn.GroupNorm(8, width),
             nn.ReLU(),
-            nn.Conv2d(2 * width, 2 * width, 3, 1, 1),
-            nn.ReLU(),
-        )
-        self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(2 * width, 2 * width, 1), nn.ReLU())
-        self.up = nn.Sequential(nn.Conv2d(2 * width, 4 * width, 3, 1, 1), nn.PixelShuffle(2), nn.ReLU())
-        self.out = nn.Sequential(
-            nn.Conv2d(2 * width, width, 3, 1, 1), nn.ReLU(), nn.Conv2d(width, channels, 3, 1, 1)
+            nn.Conv2d(width, channels, 3, 1, 1),
         )
 
     def forward(self, z: Tensor) -> Tensor:
         """Noise x_hat (..., d) of z (..., d)."""
-        root = (self.channels * _GRID * _GRID) ** 0.5
-        local = self.local((z * root).reshape(-1, self.channels, _GRID, _GRID))
-        coarse = self.coarse(local)
-        context = self.up(coarse + self.whole(coarse))
-        noise = self.out(torch.cat([local, context], 1)).float()
-        return noise.reshape(z.shape) / root
+        autoencoder, classifier = self._seen
+        root = autoencoder.n_features**0.5
+        rows = z.reshape(-1, z.shape[-1])
+        with torch.no_grad():
+            seen = classifier.look(autoencoder.decode(rows))
+        grid = (rows * root).unflatten(1, (autoencoder.channels, _GRID, _GRID))
+        noise = self.body(torch.cat([grid, seen], 1)).float()
+        return 0.3 / root * noise.reshape(z.shape)
 
 
 class ImageCritic(nn.Module):

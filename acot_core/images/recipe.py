@@ -69,7 +69,9 @@ def train_image_model(
     train, held_out = dataset.part("train"), dataset.part("validation")
     if not len(train) or not len(held_out):
         raise ValueError(f"{dataset.name}: {len(train)} training and {len(held_out)} validation images")
-    networks = settings.build(len(dataset.class_names), seed) | dict(trained or {})
+    networks = settings.build(len(dataset.class_names), seed)
+    for name, network in (trained or {}).items():
+        networks[name].load_state_dict(network.state_dict())
     for network in networks.values():
         network.to(where)
     stopped: list[bool] = []

@@ -19,5 +19,6 @@ def build() -> Any:
     sys.setswitchinterval(0.002)  # training in a thread lets go of the interpreter sooner
     runner()
     explorer = Explorer()
+    explorer.open()
     pn.state.onload(explorer.start)
     return explorer.page

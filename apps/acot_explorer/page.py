@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -45,6 +46,7 @@ class Explorer:
         self.settings.param["dataset"].objects = {info.title: name for name, info in DATASETS.items()}
         self.desk = Desk(self.settings)
         self._drawing = self._stale = False
+        self._problems: list[str] = []
         self.bridge = Bridge(width=0, height=0, margin=0)
         self.upload = UploadBox(self)
         self.map = MethodMap(sizing_mode="stretch_width", margin=(0, 8))
@@ -115,16 +117,20 @@ class Explorer:
         self.code_button.on_click(lambda _: self._copy("Python that makes these figures", self.code()))
         self.zip_button.on_click(self._export_all)
 
-    def start(self) -> None:
-        """Take over the link's settings, and begin; called once the page is being served."""
-        location = pn.state.location
-        if location is not None and location.search:
-            for problem in self.settings.from_query(location.search):
-                self.notify(f"In the link, {problem}. That setting keeps its default.", "warning")
+    def open(self) -> None:
+        """Take over the link's settings and lay out the step they name, before the page is sent."""
+        for name, values in (pn.state.session_args or {}).items():
+            text = urlencode({name: values[0].decode("utf-8", "replace")})
+            self._problems += self.settings.from_query(text)
         self.settings.forget()
         self._open_step()
+
+    def start(self) -> None:
+        """Begin to compute; called once the page is on the visitor's screen."""
+        for problem in self._problems:
+            self.notify(f"In the link, {problem}. That setting keeps its default.", "warning")
         if pn.state.curdoc is not None:
-            self._poller = pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
+            pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
             pn.state.on_session_destroyed(lambda _: self.close())
         self.refresh()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from acot_explorer.requests import AdversaryRequest
+from collections.abc import Callable
+from typing import Any
+
+from acot_explorer.requests import AdversaryRequest, DataRequest
 from acot_explorer.state import Settings
 
-__all__ = ["adversary_lines", "clip_lines", "load_lines"]
+__all__ = ["adversary_lines", "clip_lines", "dataset_argument", "load_lines"]
 
 
 def load_lines(settings: Settings) -> list[str]:
@@ -49,3 +52,10 @@ def clip_lines(settings: Settings, n_iter: int | None) -> list[str]:
         f"frames = sequences[{settings.clip}]",
         f"negatives = adversary.sample([frames], {settings.n_negatives}, {settings.seed}).frames[0]",
     ]
+
+
+def dataset_argument(request: DataRequest, get: Callable[[DataRequest], Any]) -> tuple[Any, dict[str, Any]]:
+    """What the experiments take for a data set: its name with options, or the data set that was uploaded."""
+    if request.dataset.startswith("upload:"):
+        return get(request), {}
+    return request.dataset, {} if request.dataset == "planted" else {"encoder": request.encoder}

@@ -25,7 +25,9 @@ def parameter_field(parameter: Parameter) -> param.Parameter:
     """The `param` declaration that belongs to a row of the table."""
     common: dict[str, Any] = {"label": parameter.label, "doc": f"{parameter.help} ({parameter.paper})"}
     if parameter.scale == "discrete":
-        return param.Selector(default=parameter.default, objects=list(parameter.choices), **common)
+        return param.Selector(
+            default=parameter.default, objects={f"{c:g}": c for c in parameter.choices}, **common
+        )
     kind = param.Integer if parameter.integer else param.Number
     number = int if parameter.integer else float
     bounds = (number(parameter.low), number(parameter.high))
@@ -71,6 +73,11 @@ class Settings(param.Parameterized):
     beta1 = parameter_field(PARAMETERS["beta1"])
     beta2 = parameter_field(PARAMETERS["beta2"])
     eta = parameter_field(PARAMETERS["eta"])
+
+    C = param.Selector(
+        default=10.0, objects={f"{c:g}": c for c in (0.1, 1.0, 10.0, 100.0)}, label="SVM penalty C",
+        doc="Of the support vector machine; the kernel's γ is 1.",
+    )  # fmt: skip
 
     swept = param.Selector(
         default="n_subspaces",

@@ -2,10 +2,21 @@
 
 from acot_explorer.steps.adversary import AdversaryStep
 from acot_explorer.steps.base import Step
+from acot_explorer.steps.classification import ClassificationStep
 from acot_explorer.steps.data import DataStep
+from acot_explorer.steps.embedding import EmbeddingStep
+from acot_explorer.steps.sensitivity import SensitivityStep
 from acot_explorer.steps.subspace import SubspaceStep
 from acot_explorer.steps.transport import TransportStep
 
 __all__ = ["ALL_STEPS"]
 
-ALL_STEPS: tuple[type[Step], ...] = (DataStep, AdversaryStep, TransportStep, SubspaceStep)
+ALL_STEPS: tuple[type[Step], ...] = (
+    DataStep,
+    AdversaryStep,
+    TransportStep,
+    SubspaceStep,
+    ClassificationStep,
+    SensitivityStep,
+    EmbeddingStep,
+)

@@ -1,0 +1,123 @@
+"""Steps whose figure takes a run of its own: a button, a bar, a result that is kept (base class)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import panel_material_ui as pmui
+
+from acot_core.progress import Callback
+from acot_core.records import Record
+from acot_explorer.steps.base import NotReady, Step
+from acot_explorer.store import Memo
+
+__all__ = ["LongStep", "cache_folder", "results"]
+
+
+@cache
+def results() -> Memo[Record]:
+    """Records of long runs, by request."""
+    return Memo(64)
+
+
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="acot-cache-")
+
+
+def cache_folder() -> Path:
+    """Where interrupted runs keep what they have done; gone when the server ends."""
+    return Path(_folder().name)
+
+
+def kept(request: Hashable) -> Record:
+    """The record of a request that was run."""
+    found = results().get(request)
+    if found is None:
+        raise ValueError("This result is no longer in memory: please run it again.")
+    return found
+
+
+class LongStep(Step):
+    """A step with a Run and a Stop button."""
+
+    verb: ClassVar[str] = "Run"
+    title: ClassVar[str] = "Running"
+    invitation: ClassVar[str] = "Press Run."
+    automatic: ClassVar[bool] = False
+
+    def __init__(self, explorer: Any) -> None:
+        super().__init__(explorer)
+        small: dict[str, Any] = {"size": "small", "margin": (4, 4)}
+        self.run_button = pmui.Button(label=self.verb, icon="play_arrow", **small)
+        self.stop_button = pmui.Button(label="Stop", icon="stop", variant="outlined", disabled=True, **small)
+        self.run_button.on_click(lambda _: self.run())
+        self.stop_button.on_click(lambda _: self.stop())
+
+    def controls(self) -> list[Any]:
+        """The buttons, then the widgets."""
+        return [pmui.FlexBox(self.run_button, self.stop_button, gap="4px"), *super().controls()]
+
+    def wanted(self) -> Hashable:
+        """The request that the settings make."""
+        raise NotImplementedError
+
+    def work(self, request: Any, callback: Callback) -> Record:
+        """The run; in a worker's thread."""
+        raise NotImplementedError
+
+    def complete(self, record: Record) -> bool:
+        """Whether the record is whole, or was stopped on the way."""
+        return bool(record.config.get("complete", True))
+
+    def run(self) -> None:
+        """Begin the run for the present settings."""
+        if not self.explorer.desk.data_ready():
+            return
+        request = self.wanted()
+
+        def work(callback: Callback) -> Record:
+            found = self.work(request, callback)
+            if self.complete(found):
+                results().put(request, found)
+            return found
+
+        self.explorer.desk.submit((self.name, request), self.title, work)
+        self.explorer.refresh()
+
+    def stop(self) -> None:
+        """Stop; what was done is kept for the next run."""
+        job = self.explorer.desk.find((self.name, self.wanted()))
+        if job is not None:
+            self.explorer.desk.release(job)
+        self.explorer.refresh()
+
+    def request(self) -> Hashable:
+        """The finished run of these settings."""
+        self.explorer.desk.need_data()
+        request = self.wanted()
+        job = self.explorer.desk.find((self.name, request))
+        known = results().get(request)
+        if known is None and job is None and self.automatic:
+            if self.explorer.desk.failed((self.name, request)) is None:
+                self.run()
+                job = self.explorer.desk.find((self.name, request))
+        self.run_button.param.update(disabled=job is not None or known is not None)
+        self.stop_button.disabled = job is None
+        if known is not None:
+            return request
+        if job is not None:
+            raise NotReady(f"{self.title} … see the bar above.\nStop keeps what is done for the next run.")
+        failure = self.explorer.desk.failed((self.name, request))
+        if failure is not None:
+            raise NotReady(f"This did not work.\n{failure}\nChange a setting and try again.")
+        raise NotReady(self.invitation)
+
+    def poll(self) -> None:
+        """The buttons follow the job."""
+        if self.explorer.desk.find((self.name, self.wanted())) is None:
+            self.explorer.refresh()

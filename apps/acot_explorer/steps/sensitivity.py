@@ -1,0 +1,170 @@
+"""Step 6, Sensitivity: accuracy against one parameter, over seeds (Sec. 4.1, Fig. 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from acot_core.experiments.sensitivity import FIGURE2, SensitivityRecord, sensitivity
+from acot_core.figures.sensitivity import plot_sensitivity
+from acot_core.figures.style import ROLES
+from acot_core.parameters import PARAMETERS
+from acot_core.progress import Callback
+from acot_explorer.render import FigureSpec
+from acot_explorer.requests import AdversaryRequest, DataRequest
+from acot_explorer.snippets import dataset_argument
+from acot_explorer.steps.long import LongStep, cache_folder, kept, results
+from acot_explorer.store import load_dataset
+
+__all__ = ["SensitivityStep"]
+
+_OF_ADVERSARY = ("sigma", "lambda1", "lambda2")
+_POOLING = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "transport", "negatives")
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A sweep; without the swept parameter's own value, on which it does not depend."""
+
+    data: DataRequest
+    stream: str
+    parameter: str
+    n_seeds: int
+    fixed: tuple[tuple[str, Any], ...]
+    adversary: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """A sweep with the present value marked."""
+
+    sweep: _Request
+    value: float
+
+
+def _record(request: _Marked) -> SensitivityRecord:
+    found = kept(request.sweep)
+    assert isinstance(found, SensitivityRecord)
+    return SensitivityRecord(**{**vars(found), "config": {**found.config, "current": request.value}})
+
+
+def _plot(found: SensitivityRecord, **style: Any) -> Figure:
+    figure = plot_sensitivity(found, **style)
+    axes, current = figure.axes[0], found.config["current"]
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    spaced = all(_is_number(text) for text in labels) and axes.get_xlim()[1] <= len(labels)
+    values = sorted(found.scores["value"].dropna().unique())
+    place = values.index(current) if spaced and current in values else current
+    if not spaced or current in values:
+        axes.axvline(place, color=ROLES["noise"], ls=":", lw=1.4)
+        axes.annotate(
+            f"now {current:g}", (place, 0.02), xycoords=("data", "axes fraction"), fontsize=7, ha="left",
+            xytext=(3, 0), textcoords="offset points", color=ROLES["noise"],
+        )  # fmt: skip
+    return figure
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace("−", "-"))
+    except ValueError:
+        return False
+    return True
+
+
+def _describe(found: SensitivityRecord) -> str:
+    ours = found.scores[found.scores["value"].notna()].groupby("value")["accuracy"].mean()
+    return (
+        f"Accuracy against {PARAMETERS[found.parameter].label}: best {ours.max():.0%} at {ours.idxmax():g}, "
+        f"worst {ours.min():.0%} at {ours.idxmin():g}"
+    )
+
+
+SWEEP = FigureSpec("sensitivity", _record, _plot, _describe, wide=True)
+
+
+class SensitivityStep(LongStep):
+    """One parameter moved through its range, everything else as it is set."""
+
+    name = "sensitivity"
+    question = "How much does each choice matter?"
+    method = (
+        "One parameter runs through its range while the others stay as they are set; each point is trained and "
+        "judged anew for every seed. The dotted line marks the present setting."
+    )
+    notice = (
+        "The paper finds little from β₁ and much from β₂ (Fig. 2): an order weight that is too small is no order at "
+        "all. A band that is wider than the curve is high says that the seeds disagree more than the settings."
+    )
+    verb = "Run the sweep"
+    title = "Sweeping"
+    invitation = "Choose a parameter and press Run the sweep.\nIt trains one adversary a seed; finished points are kept."
+    inputs = ("dataset", "stream", "encoder", "seed", "sigma", "lambda1", "lambda2", "pivot", "adversarial",
+              "n_iter", "swept", "n_seeds", *_POOLING)  # fmt: skip
+    shown = ("swept", "n_seeds", "n_subspaces", "beta1", "beta2", "eta", "n_negatives", "sigma")
+    figures = ((SWEEP, "Accuracy against one parameter"),)
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        settings = self.settings
+        fixed = settings.pick(*_POOLING)
+        adversary = {**AdversaryRequest.of(settings).arguments(), "n_iter": settings.n_iter}
+        adversary.pop("random_state")
+        fixed.pop(settings.swept, None)
+        adversary.pop(settings.swept, None)
+        return fixed, adversary
+
+    def wanted(self) -> _Request:
+        """The sweep that is set."""
+        fixed, adversary = self._parts()
+        settings = self.settings
+        return _Request(
+            DataRequest.of(settings), settings.stream, settings.swept, settings.n_seeds,
+            tuple(sorted(fixed.items())), tuple(sorted(adversary.items())),
+        )  # fmt: skip
+
+    def work(self, request: _Request, callback: Callback) -> SensitivityRecord:
+        """Run the sweep, or what is missing of it."""
+        source, options = dataset_argument(request.data, load_dataset)
+        return sensitivity(
+            source, request.parameter, stream=request.stream,
+            seeds=[request.data.seed + i for i in range(request.n_seeds)], fixed=dict(request.fixed),
+            adversary=dict(request.adversary), cache=cache_folder(), n_jobs=1, callback=callback, **options,
+        )  # fmt: skip
+
+    def request_of(self, panel: Any, request: Any) -> _Marked:
+        """The sweep with the present value."""
+        return _Marked(request, float(getattr(self.settings, self.settings.swept)))
+
+    def remark(self, request: Any) -> str:
+        """The range of the curve."""
+        found = results().get(request)
+        if not isinstance(found, SensitivityRecord):
+            return ""
+        ours = found.scores[found.scores["value"].notna()].groupby("value")["accuracy"].mean()
+        base = found.scores.loc[found.scores["value"].isna(), "accuracy"].mean()
+        return (
+            f"Between **{ours.min():.0%}** (at {ours.idxmin():g}) and **{ours.max():.0%}** (at {ours.idxmax():g}); "
+            f"average pooling {base:.0%}; {request.n_seeds} seed(s), {len(FIGURE2[request.parameter])} values."
+        )
+
+    def code(self) -> str:
+        """The sweep in a call."""
+        settings = self.settings
+        fixed, adversary = self._parts()
+        data = f"{settings.dataset!r}, {settings.swept!r}"
+        options = "" if settings.dataset == "planted" else f", encoder={settings.encoder!r}"
+        if settings.dataset.startswith("upload:"):
+            data, options = f"load('your_file.npz'), {settings.swept!r}", ""
+        seeds = [settings.seed + i for i in range(settings.n_seeds)]
+        return "\n".join(
+            [
+                "from acot_core.datasets import load",
+                "from acot_core.experiments import sensitivity",
+                "from acot_core.figures import plot_sensitivity",
+                f"result = sensitivity({data}, stream={settings.stream!r}, seeds={seeds}, fixed={fixed!r}, "
+                f"adversary={adversary!r}{options})",
+                "plot_sensitivity(result, width='page').savefig('sensitivity.pdf')",
+            ]
+        )

@@ -1,7 +1,7 @@
-"""One run of the representation classifier (Sec. 3.6, Eq. 14): ACOT beside what it has to beat, and who is mistaken.
+"""One run of the representation classifier (Sec. 3.6, Eq. 14): ACOT beside its rivals, and who is mistaken.
 
-`ablation` and `comparison` are the honest tables, over seeds and tuned; this is one split at one setting, to see
-which classes are taken for which.
+`ablation` and `comparison` are the honest tables, over seeds and tuned; this is one split at one setting, to
+see which classes are taken for which.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def _frames(
             labels += [label] * len(chosen)
             kinds += [kind] * len(chosen)
     points = torch.cat(rows).double()
-    return torch.cdist(points, points).numpy(), np.array(labels), np.array(kinds)
+    return torch.cdist(points, points).fill_diagonal_(0).numpy(), np.array(labels), np.array(kinds)
 
 
 def _representations(
@@ -196,7 +196,7 @@ def _representations(
     pooling.fit(part.take(stream, part.train), part.labels[part.train])
     R = torch.from_numpy(pooling.transform(part.take(stream, shown)))
     if R.ndim == 2:
-        return torch.cdist(R.double(), R.double()).numpy()
+        return torch.cdist(R.double(), R.double()).fill_diagonal_(0).numpy()
     # The chordal distance ||UU' - VV'||_F, whose inner product is the kernel's of Eq. (14).
     square = 2 * (R.shape[2] - projection_kernel(R.double(), R.double()))
     return square.clamp_min(0).fill_diagonal_(0).sqrt().numpy()

@@ -23,12 +23,12 @@ def plot_accuracies(record: ClassificationRecord, *, theme: Theme = "light", wid
         axes.errorbar(
             value, place, xerr=[below, above], fmt="none", ecolor=ink.foreground, elinewidth=0.9, capsize=2.5
         )
-        for y, x, text in zip(place, value, table["accuracy"], strict=True):
+        for y, text in zip(place, table["accuracy"], strict=True):
             axes.text(2, y, f"{text:.0%}", va="center", color="#000000", fontweight="bold")
         axes.axvline(100 / len(record.class_names), color=ink.muted, ls=":", lw=1)
         axes.set_yticks(place, list(table["label"]))
-        axes.set(xlim=(0, 100), xlabel="test accuracy in % (95 % interval; dotted: chance)")
-        axes.set_title(f"{int(table['n_test'].iloc[0])} test clips")
+        axes.set(xlim=(0, 100), xlabel="accuracy in %, with 95 % interval")
+        axes.set_title(f"{int(table['n_test'].iloc[0])} test clips (dotted: chance)")
         axes.grid(axis="y", visible=False)
         return figure
 
@@ -48,7 +48,7 @@ def plot_confusion(record: ClassificationRecord, *, theme: Theme = "light", widt
         ticks = np.arange(0, n, every)
         axes.set_xticks(ticks, [names[i] for i in ticks], rotation=90)
         axes.set_yticks(ticks, [names[i] for i in ticks])
-        axes.set(xlabel="predicted", ylabel="true class", title="Who is taken for whom (ACOT)")
+        axes.set(xlabel="predicted", ylabel="true class", title="ACOT: who is taken for whom")
         if n <= 10:
             for i, j in zip(*np.nonzero(record.confusion), strict=True):
                 bright = share[i, j] > 0.5

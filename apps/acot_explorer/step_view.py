@@ -14,6 +14,7 @@ from acot_explorer.steps.base import Step
 __all__ = ["StepView"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
+_NOTE = {"fontSize": "0.875rem", "& *": {"fontSize": "0.875rem"}, "& p": {"margin": 0}}
 _SMALL: dict[str, Any] = {"size": "small", "margin": (4, 6)}
 
 
@@ -38,7 +39,9 @@ class StepView:
             visible=bool(step.equation),
             **_WIDE,
         )
-        notice = pmui.Alert(step.notice, severity="info", title="What to notice", margin=(8, 4), **_WIDE)
+        notice = pmui.Alert(
+            step.notice, severity="info", title="What to notice", margin=(8, 4), sx=_NOTE, **_WIDE
+        )
         back = pmui.Button(label="Back", icon="arrow_back", variant="outlined", disabled=index == 0, **_SMALL)
         following = pmui.Button(
             label="Next", end_icon="arrow_forward", disabled=index == len(names) - 1, **_SMALL

@@ -54,8 +54,8 @@ def _points(found: EmbeddingRecord, figure: Figure) -> Points:
 
 def _describe(found: EmbeddingRecord) -> str:
     return "t-SNE: " + "; ".join(
-        f"{PANELS[row.panel]}: silhouette {row.silhouette:.2f}, purity {row.purity:.2f}"
-        for row in found.quality.itertuples()
+        f"{PANELS[row['panel']]}: silhouette {row['silhouette']:.2f}, purity {row['purity']:.2f}"
+        for row in found.quality.to_dict("records")
     )
 
 

@@ -52,6 +52,7 @@ class LongStep(Step):
 
     def __init__(self, explorer: Any) -> None:
         super().__init__(explorer)
+        self._stopped: set[Hashable] = set()
         small: dict[str, Any] = {"size": "small", "margin": (4, 4)}
         self.run_button = pmui.Button(label=self.verb, icon="play_arrow", **small)
         self.stop_button = pmui.Button(label="Stop", icon="stop", variant="outlined", disabled=True, **small)
@@ -79,6 +80,7 @@ class LongStep(Step):
         if not self.explorer.desk.data_ready():
             return
         request = self.wanted()
+        self._stopped.discard(request)
 
         def work(callback: Callback) -> Record:
             found = self.work(request, callback)
@@ -91,7 +93,9 @@ class LongStep(Step):
 
     def stop(self) -> None:
         """Stop; what was done is kept for the next run."""
-        job = self.explorer.desk.find((self.name, self.wanted()))
+        request = self.wanted()
+        job = self.explorer.desk.find((self.name, request))
+        self._stopped.add(request)
         if job is not None:
             self.explorer.desk.release(job)
         self.explorer.refresh()
@@ -102,17 +106,22 @@ class LongStep(Step):
         request = self.wanted()
         job = self.explorer.desk.find((self.name, request))
         known = results().get(request)
-        if known is None and job is None and self.automatic:
-            if self.explorer.desk.failed((self.name, request)) is None:
-                self.run()
-                job = self.explorer.desk.find((self.name, request))
+        failure = self.explorer.desk.failed((self.name, request))
+        if (
+            known is None
+            and job is None
+            and failure is None
+            and self.automatic
+            and request not in self._stopped
+        ):
+            self.run()
+            job = self.explorer.desk.find((self.name, request))
         self.run_button.param.update(disabled=job is not None or known is not None)
         self.stop_button.disabled = job is None
         if known is not None:
             return request
         if job is not None:
             raise NotReady(f"{self.title} … see the bar above.\nStop keeps what is done for the next run.")
-        failure = self.explorer.desk.failed((self.name, request))
         if failure is not None:
             raise NotReady(f"This did not work.\n{failure}\nChange a setting and try again.")
         raise NotReady(self.invitation)

@@ -136,11 +136,15 @@ def train_adversary(
     test = Batch(one.frames[0], one.pivots[0], one.classes[0], one.normal[0])
     rows: list[dict[str, float]] = []
     clock = Clock("adversary", n_iter, callback)
+    rates = {o: o.learning_rate for o in (wgan.critic_optimiser, wgan.generator_optimiser)}
     try:
         for step in range(n_iter + 1):
             if step % eval_every == 0 or step == n_iter:
                 rows.append({"iteration": step} | wgan.measure(test))
                 clock.report(step, **rows[-1])
+            # Both rates fall to nothing, so that the game ends in its balance, not at a point of its orbit.
+            for optimiser, rate in rates.items():
+                optimiser.learning_rate = rate * (1 - step / max(n_iter, 1))
             if step < n_iter:
                 with autocast(device):
                     wgan.iterate(draw(n_critic + 1, latents, classes, batch_size))

@@ -46,6 +46,7 @@ class ImageSettings:
     autoencoder_width: int = 24
     autoencoder_epochs: int = 14
     autoencoder_rate: float = 2e-3
+    hardening_epochs: int = 6
     generator_width: int = 48
     critic_width: int = 16
     n_iter: int = 1000

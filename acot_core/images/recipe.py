@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from acot_core.datasets.images import ImageDataset
 from acot_core.images.adversary import ImageWGAN, train_adversary
 from acot_core.images.model import ImageModel, ImageSettings
-from acot_core.images.training import train_autoencoder, train_classifier
+from acot_core.images.training import harden_classifier, train_autoencoder, train_classifier
 from acot_core.progress import Callback, Cancelled, Progress
 from acot_core.sequences import resolve_device, resolve_seed
 
@@ -25,6 +25,7 @@ SETTINGS: dict[str, ImageSettings] = {
         autoencoder_width=16,
         autoencoder_epochs=8,
         autoencoder_rate=3e-3,
+        hardening_epochs=4,
     ),
 }
 """Chosen on the validation parts."""
@@ -100,6 +101,16 @@ def train_image_model(
             images,
             n_epochs=settings.autoencoder_epochs,
             learning_rate=settings.autoencoder_rate,
+            generator=torch.Generator().manual_seed(seed),
+            callback=watch,
+        )
+    if "classifier" not in (trained or {}) and not stopped:
+        harden_classifier(
+            networks["classifier"],
+            networks["autoencoder"],
+            images,
+            labels,
+            n_epochs=settings.hardening_epochs,
             generator=torch.Generator().manual_seed(seed),
             callback=watch,
         )

@@ -14,9 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from acot_core.images.networks import AutoEncoder
+from acot_core.negatives import subtract
 from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.sequences import normalize_frames
 
-__all__ = ["augment", "autocast", "batches", "recalibrate", "train_autoencoder", "train_classifier"]
+__all__ = [
+    "augment",
+    "autocast",
+    "batches",
+    "harden_classifier",
+    "recalibrate",
+    "train_autoencoder",
+    "train_classifier",
+]
 
 
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -130,6 +141,52 @@ def recalibrate(network: nn.Module, images: Tensor, batch_size: int = 250) -> nn
         network(rows.float() / 255)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
+    return network.eval()
+
+
+def harden_classifier(
+    network: nn.Module,
+    autoencoder: AutoEncoder,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    n_epochs: int,
+    noise: float = 0.3,
+    batch_size: int = 64,
+    learning_rate: float = 0.01,
+    generator: torch.Generator,
+    callback: Callback | None = None,
+) -> nn.Module:
+    """Go on training a classifier on images and on their decoded latents with random noise taken from them.
+
+    It then knows the decoder's blur, and noise that has learnt nothing does not fool it: what the adversary
+    achieves afterwards is the adversary's own.
+
+    Parameters
+    ----------
+    autoencoder : AutoEncoder
+        Trained; it stays as it is.
+    noise : float
+        Largest norm of the noise on a latent (of norm one); the norms are uniform in [0, noise].
+
+    The other parameters as in `train_classifier`; the answer is the network itself, in evaluation mode.
+    """
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=learning_rate, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
+
+    def loss(rows: Tensor) -> Tensor:
+        x = augment(images[rows].float() / 255, generator, cut=10)
+        with torch.no_grad():
+            latents = autoencoder.encode(x)
+            random = normalize_frames(torch.randn(latents.shape, generator=generator))
+            norms = noise * torch.rand((len(x), 1), generator=generator)
+            decoded = autoencoder.decode(subtract(latents, (norms * random).to(latents.device)))
+        return F.cross_entropy(network(torch.cat([x, decoded])), labels[rows].repeat(2), label_smoothing=0.1)
+
+    cycle = _Cycle(optimizer, learning_rate, n_epochs, batch_size)
+    autoencoder.eval()
+    _fit(network, loss, cycle, len(images), generator, Clock("classifier, hardened", n_epochs, callback))
     return network.eval()
 
 

@@ -1,0 +1,483 @@
+"""The dashboard without a browser: settings, link, undo, jobs, caches, exports, code, upload, widgets."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import threading
+import time
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pypdf
+import pytest
+import torch
+from acot_explorer import render, widgets
+from acot_explorer.jobs import JobRunner
+from acot_explorer.method_map import STEPS, map_svg
+from acot_explorer.page import Explorer
+from acot_explorer.requests import AdversaryRequest, DataRequest
+from acot_explorer.state import PRESETS, Settings
+from acot_explorer.steps.base import NotReady
+from acot_explorer.store import Memo, adversaries, datasets, load_dataset, train_adversary
+from acot_explorer.upload import read_upload, template_file
+from PIL import Image
+
+from acot_core.figures.style import drawing, new_figure
+from acot_core.parameters import PARAMETERS
+from acot_core.pooling import ACOTPooling
+from acot_core.progress import Cancelled, Clock
+
+QUICK = {"n_iter": 100, "negatives": "random", "n_negatives": 20}
+
+
+def wait(condition, seconds=60):
+    """Wait for another thread; the bound only keeps a broken test from hanging."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    page = Explorer()
+    page.open()
+    page.settings.param.update(**QUICK)
+    load_dataset(DataRequest.of(page.settings))
+    return page
+
+
+@pytest.fixture
+def at(explorer):
+    """The explorer with settings for one test."""
+
+    def settings(**values):
+        explorer.settings.param.update(**values)
+        return explorer
+
+    before = explorer.settings.snapshot()
+    yield settings
+    explorer.settings.param.update(**before)
+
+
+# ---------------------------------------------------------------- settings
+
+
+def test_every_parameter_of_the_table_is_a_setting_with_its_range_and_default():
+    for name, row in PARAMETERS.items():
+        field = Settings.param[name]
+        assert field.default == row.default
+        assert field.label == row.label
+        if row.scale == "discrete":
+            assert list(field.objects) == list(row.choices)
+        else:
+            assert field.bounds == (row.low, row.high)
+
+
+def test_link_carries_every_setting():
+    settings = Settings(step="subspace", seed=7, clip=3, sigma=0.1, n_subspaces=4, beta1=0.35, beta2=30.0,
+                        adversarial=False, n_iter=200, negatives="random", swept="beta1", C=1.0)  # fmt: skip
+    again = Settings()
+    assert again.from_query("?" + settings.to_query()) == []
+    assert again.snapshot() == settings.snapshot()
+    short = Settings()
+    assert short.from_query(settings.to_query(full=False)) == []
+    assert short.snapshot() == settings.snapshot()
+    assert Settings().to_query(full=False) == ""
+
+
+def test_a_bad_value_in_a_link_costs_only_itself():
+    settings = Settings()
+    problems = settings.from_query(
+        "beta1=nan&beta2=7&n_subspaces=99&seed=x&sigma=0.2&nonsense=1&adversarial=maybe&eta=0.02&n_iter=-5"
+    )
+    assert len(problems) == 7
+    assert (settings.sigma, settings.eta) == (0.2, 0.02)
+    assert (settings.beta1, settings.beta2, settings.n_subspaces, settings.n_iter) == (1.0, 10.0, 1, 1000)
+
+
+def test_undo_takes_back_one_change_at_a_time_and_leaves_the_step_open():
+    settings = Settings()
+    settings.beta1 = 0.5
+    settings.param.update(beta2=30.0, n_subspaces=3)
+    settings.step = "images"
+    settings.undo()
+    assert (settings.beta1, settings.beta2, settings.n_subspaces, settings.step) == (0.5, 10.0, 1, "images")
+    settings.undo()
+    assert settings.beta1 == 1.0
+    assert not settings.can_undo
+    settings.undo()
+    settings.beta1 = 2.0
+    settings.reset()
+    assert settings.beta1 == 1.0
+    settings.undo()
+    assert settings.beta1 == 2.0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid_and_one_change(name):
+    settings = Settings(beta1=0.55, beta2=3.0, n_subspaces=2, n_iter=2000, sigma=0.5)
+    settings.forget()
+    settings.apply_preset(name)
+    assert PRESETS[name].items() <= settings.snapshot().items()
+    settings.undo()
+    assert (settings.beta1, settings.beta2, settings.n_iter, settings.sigma) == (0.55, 3.0, 2000, 0.5)
+
+
+def test_paper_preset_is_section_4():
+    settings = Settings(beta1=0.0)
+    settings.apply_preset("Paper")
+    chosen = settings.pick("sigma", "lambda1", "lambda2", "beta1", "beta2", "eta", "transport", "n_iter")
+    assert list(chosen.values()) == [0.01, 0.1, 1.0, 1.0, 10.0, 0.01, "ipot", 1000]
+
+
+def test_map_has_a_place_for_every_step():
+    drawing_of_map = map_svg()
+    for number, (name, title) in enumerate(STEPS.items(), 1):
+        assert f'data-step="{name}"' in drawing_of_map
+        assert f'aria-label="Step {number}: {title}"' in drawing_of_map
+
+
+# ---------------------------------------------------------------- jobs and memory
+
+
+def steps(n, gate=None):
+    """Work of n steps; waits for ``gate`` before the last."""
+
+    def work(callback):
+        clock, done = Clock("work", n, callback), []
+        try:
+            for step in range(1, n + 1):
+                if gate is not None and step == n:
+                    gate.wait(60)
+                done.append(step)
+                clock.report(step)
+        except Cancelled:
+            kept.append(list(done))
+            raise
+        return done
+
+    kept: list[list[int]] = []
+    work.kept = kept
+    return work
+
+
+def test_jobs_run_in_order_and_tell_how_many_are_ahead():
+    runner, gate = JobRunner(workers=1), threading.Event()
+    first = runner.submit("a", "First", steps(3, gate), owner=1)
+    wait(lambda: first.latest is not None)
+    second, third = (runner.submit(k, k, steps(2), owner=1) for k in "bc")
+    assert [runner.ahead(j) for j in (first, second, third)] == [0, 1, 2]
+    assert "2 ahead" in third.describe(2)
+    assert "2 of 3" in first.describe(0)
+    gate.set()
+    wait(lambda: third.settled)
+    assert (first.state, first.result, second.result) == ("done", [1, 2, 3], [1, 2])
+    runner.shutdown()
+
+
+def test_equal_jobs_are_shared_and_stop_only_when_nobody_wants_them():
+    runner, gate = JobRunner(workers=1), threading.Event()
+    work = steps(2, gate)
+    job = runner.submit("same", "Job", work, owner="one")
+    assert runner.submit("same", "Job", work, owner="two") is job
+    waiting = runner.submit("other", "Other", steps(1), owner="two")
+    job.release("one")
+    assert job.active
+    runner.release_all("two")
+    assert not job.active
+    gate.set()
+    wait(lambda: job.settled and waiting.settled)
+    assert (job.state, waiting.state) == ("cancelled", "cancelled")
+    assert work.kept == [[1, 2]]
+    again = runner.submit("same", "Job", steps(1), owner="three")
+    assert again is not job
+    wait(lambda: again.settled)
+    assert again.state == "done"
+    runner.shutdown()
+
+
+def test_a_failing_job_is_reported_and_the_next_one_runs(caplog):
+    def fail(callback):
+        raise RuntimeError("boom")
+
+    def refuse(callback):
+        raise ValueError("expected more clips")
+
+    def leave(callback):
+        raise SystemExit
+
+    runner = JobRunner(workers=1)
+    jobs = [runner.submit(i, "Job", work) for i, work in enumerate((fail, refuse, leave, steps(1)))]
+    wait(lambda: all(job.settled for job in jobs))
+    assert [job.state for job in jobs] == ["failed", "failed", "failed", "done"]
+    assert jobs[0].error == "RuntimeError: boom"
+    assert jobs[1].error == "expected more clips"
+    runner.shutdown()
+
+
+def test_memo_forgets_what_was_not_used_for_longest():
+    memo: Memo[int] = Memo(2)
+    for key in "ab":
+        memo.make(key, lambda key=key: ord(key))
+    memo.get("a")
+    memo.put("c", 0)
+    assert (memo.get("a"), memo.get("b"), memo.get("c")) == (97, None, 0)
+
+
+def test_training_resumes_to_the_same_adversary_and_keeps_what_a_stop_left():
+    settings = Settings(seed=3, **QUICK)
+    request = AdversaryRequest.of(settings)
+    reports = []
+
+    def stop_at_40(progress):
+        reports.append(progress)
+        if progress.stage == "adversary" and progress.step >= 40:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_adversary(request, 60, stop_at_40)
+    left = adversaries().get(request)
+    assert left.n_iter_ == 40
+    resumed = train_adversary(request, 60, reports.append)
+    adversaries().restart(request)
+    whole = train_adversary(request, 60, reports.append)
+    assert resumed is not whole
+    pd.testing.assert_frame_equal(resumed.history, whole.history)
+    assert adversaries().get(request) is whole
+    assert adversaries().get(request, 40) is left
+
+
+# ---------------------------------------------------------------- figures, exports, code
+
+
+def panels(page, step):
+    page.settings.step = step
+    here = page.steps[step]
+    request = here.request()
+    return here, request, [(p.spec, here.request_of(p, request)) for p in here.panels]
+
+
+@pytest.mark.parametrize("step", ["data", "transport", "subspace", "classification"])
+def test_exports_are_what_is_shown(at, step):
+    page = at(clip=2)
+    here, request, shown = panels(page, step)
+    assert here.remark(request)
+    for spec, wanted in shown:
+        table = pd.read_csv(io.BytesIO(render.export(spec, wanted, "csv")))
+        expected = render.record(spec, wanted).to_frame().reset_index(drop=True)
+        pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-6)
+        with Image.open(io.BytesIO(render.export(spec, wanted, "png"))) as image:
+            assert round(image.info["dpi"][0]) == 300
+            assert image.width == round(6.75 * 300)
+        svg = render.export(spec, wanted, "svg").decode()
+        assert svg.count("<path") > 10
+        page_of_pdf = pypdf.PdfReader(io.BytesIO(render.export(spec, wanted, "pdf"))).pages[0]
+        assert abs(page_of_pdf.mediabox.width - 6.75 * 72) < 1
+        assert len(page_of_pdf.extract_text()) > 20  # text is text, so the file is no picture of a page
+        for theme in ("light", "dark"):
+            drawn = render.picture(spec, wanted, theme)
+            assert drawn.source.startswith("data:image/png;base64,")
+            assert len(drawn.alt) > 20
+        assert render.picture(spec, wanted, "light") is render.picture(spec, wanted, "light")
+
+
+def test_archive_holds_figures_data_settings_and_code(at):
+    page = at(beta2=30.0)
+    here, _, shown = panels(page, "subspace")
+    content = render.archive(shown, page.settings.snapshot(), here.code())
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        assert {f"energies.{f}" for f in ("png", "svg", "pdf", "csv")} <= set(file.namelist())
+        assert json.loads(file.read("settings.json"))["settings"]["beta2"] == 30.0
+        assert b"subspace_study" in file.read("reproduce.py")
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "spec"),
+    [
+        ("data", "clip", 0),
+        ("transport", "plan", 0),
+        ("subspace", "study", 0),
+        ("classification", "result", 0),
+    ],
+)
+@pytest.mark.parametrize("negatives", ["random", "adversarial"])
+def test_copied_code_reproduces_the_record(at, step, name, spec, negatives, tmp_path, monkeypatch):
+    page = at(clip=5, beta1=0.5, n_subspaces=2, seed=1, negatives=negatives, n_iter=100)
+    load_dataset(DataRequest.of(page.settings))
+    if negatives == "adversarial" and adversaries().get(AdversaryRequest.of(page.settings), 100) is None:
+        train_adversary(AdversaryRequest.of(page.settings), 100, lambda progress: None)
+    here, _, shown = panels(page, step)
+    monkeypatch.chdir(tmp_path)
+    scope: dict = {}
+    exec(compile(here.code(), "copied", "exec"), scope)
+    expected = render.record(*shown[spec])
+    pd.testing.assert_frame_equal(scope[name].to_frame(), expected.to_frame(), rtol=1e-5, atol=1e-6)
+    assert len(list(tmp_path.glob("*.pdf"))) == 2
+
+
+def test_the_subspace_shown_is_the_one_of_the_pooling(at):
+    page = at(clip=1, n_subspaces=2)
+    _, request, shown = panels(page, "subspace")
+    from acot_explorer.clips import frames_of, negatives_of
+
+    from acot_core.experiments import subspace_study
+
+    values = {"n_subspaces": 2, "beta1": 1.0, "beta2": 10.0, "eta": 0.01}
+    pooling = ACOTPooling(negatives="random", n_negatives=20, transport="emd", device="cpu", **values)
+    pooling.set_params(random_state=0).fit([frames_of(request.clip)])
+    batch, negatives, found = pooling.explain(frames_of(request.clip))
+    study = subspace_study(batch.frames[0], negatives.frames[0], **values)
+    overlap = torch.linalg.svdvals(found.subspace[0].T @ torch.from_numpy(study.subspace))
+    assert overlap.min() > 1 - 1e-5
+    assert negatives_of(request.clip).shape == negatives.frames[0].shape
+    assert render.record(*shown[0]).subspace.shape == study.subspace.shape
+
+
+def test_steps_say_what_to_do_while_something_is_missing(at):
+    page = at(seed=11, negatives="adversarial")
+    with pytest.raises(NotReady, match="being prepared"):
+        page.steps["data"].request()
+    load_dataset(DataRequest.of(page.settings))
+    with pytest.raises(NotReady, match="Press Train"):
+        page.steps["adversary"].request()
+    with pytest.raises(NotReady, match="being trained"):
+        page.steps["subspace"].request()
+    job = page.desk.training(AdversaryRequest.of(page.settings))
+    assert job is not None
+    page.desk.release(job)
+    with pytest.raises(NotReady, match="Run the sweep"):
+        page.steps["sensitivity"].request()
+
+
+def test_a_closed_session_stops_its_jobs_and_forgets_its_uploads():
+    page = Explorer()
+    page.open()
+    page.settings.param.update(seed=12, n_iter=2000)
+    load_dataset(DataRequest.of(page.settings))
+    request, dataset = read_upload(template_file(), "mine.npz")
+    page.adopt_upload(request, dataset, "mine.npz")
+    assert page.settings.dataset == request.dataset
+    assert datasets().get(request) is dataset
+    page.settings.dataset = "planted"
+    page.steps["adversary"].begin()
+    job = page.desk.training(AdversaryRequest.of(page.settings))
+    page.close()
+    wait(lambda: job.settled)
+    assert job.state == "cancelled"
+    assert datasets().get(request) is None
+
+
+# ---------------------------------------------------------------- upload
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def good(**changes):
+    with np.load(io.BytesIO(template_file())) as file:
+        return npz(**{**dict(file), **changes})
+
+
+def bomb():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header, {"descr": "<f4", "fortran_order": False, "shape": (2**28, 1)}
+        )
+        file.writestr("features.npy", header.getvalue() + bytes(2**28))
+    return buffer.getvalue()
+
+
+def pickled():
+    buffer = io.BytesIO()
+    np.savez(buffer, features=np.array([{"a": 1}], dtype=object), lengths=[1], labels=[0])
+    return buffer.getvalue()
+
+
+def with_nan():
+    features = np.load(io.BytesIO(template_file()))["features"].copy()
+    features[3, 2] = np.nan
+    return good(features=features)
+
+
+BAD = {
+    "a pickle": lambda: pickle.dumps({"features": 1}),
+    "pickled arrays": pickled,
+    "a zip bomb": bomb,
+    "a NaN": with_nan,
+    "lengths that do not add up": lambda: good(lengths=np.full(24, 99)),
+    "labels too short": lambda: good(labels=np.zeros(3, int)),
+    "one class": lambda: good(labels=np.zeros(24, int), class_names=np.array(["only"])),
+    "complex features": lambda: good(features=np.ones((10, 3), complex)),
+    "text": lambda: b"features,lengths,labels\n1,2,3\n",
+    "nothing": lambda: b"",
+    "a truncated file": lambda: template_file()[:700],
+    "no features": lambda: npz(lengths=[2], labels=[0]),
+}
+
+
+def test_a_good_upload_is_read_as_it_is():
+    request, dataset = read_upload(template_file(), "mine.npz")
+    assert len(dataset) == 24
+    assert dataset.class_names == ["rising", "falling"]
+    assert request.dataset.startswith("upload:")
+    assert read_upload(template_file(), "other.npz")[0] == request
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_uploads_are_refused_with_a_reason(kind):
+    with pytest.raises(ValueError, match=r"mine\.npz|labels|clips|features|expected") as error:
+        read_upload(BAD[kind](), "mine.npz")
+    assert "acot-upload" not in str(error.value)  # no path of the server
+
+
+def test_too_large_an_upload_is_refused_before_it_is_read(monkeypatch):
+    monkeypatch.setattr("acot_explorer.upload.MAX_UPLOAD", 1000)
+    with pytest.raises(ValueError, match="more than the"):
+        read_upload(template_file(), "mine.npz")
+
+
+# ---------------------------------------------------------------- notebooks' widgets
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_notebook_sliders_come_from_the_table(name):
+    row, made = PARAMETERS[name], widgets.slider(name)
+    assert made.value == row.default
+    assert made.description == row.label
+    assert made.continuous_update is False
+
+
+def test_explore_redraws_and_exports(tmp_path):
+    def draw(beta2, n_subspaces):
+        if n_subspaces > 5:
+            raise ValueError("k is <too> large")
+        with drawing():
+            figure, (axes,) = new_figure()
+            axes.plot([0, beta2], [0, n_subspaces])
+            return figure
+
+    shown = widgets.explore(draw, "beta2", "n_subspaces", file=str(tmp_path / "figure.pdf"))
+    before = shown.image.value
+    shown.controls["beta2"].value = 100.0
+    assert shown.image.value != before
+    now = shown.image.value
+    shown.controls["n_subspaces"].value = 8
+    assert shown.image.value == now
+    assert "&lt;too&gt;" in shown.message.value
+    shown.controls["n_subspaces"].value = 2
+    shown.button.click()
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+    shown.file.value = "figure.exe"
+    shown.button.click()
+    assert "Not saved" in shown.message.value
+    with pytest.raises(ValueError, match="expected one of"):
+        widgets.slider("beta3")

@@ -419,8 +419,10 @@ def test_triplets_show_class_and_confidence(record, width, theme):
     figure = plot_perturbations(record, images=range(5), draw=1, width=width, theme=theme)
     row = record.table.iloc[2 * 4 + 1]
     assert len(figure.axes) == 15
-    assert f"{row.label}\n{row.confidence:.0%}" in _texts(figure)
-    assert f"{row.confidence_after:.0%}\n→ {row.predicted_after}" in _texts(figure)
+    assert f"{row.label} {row.confidence:.0%}" in _texts(figure)
+    assert row.predicted_after != row.label
+    seen = f"{row.predicted_after} {row.highest_after:.0%}"
+    assert f"{row.label} {row.confidence_after:.0%}\n{seen}" in _texts(figure)
     image, perturbed, noise = (axes.images[0].get_array() for axes in figure.axes[12:15])
     np.testing.assert_allclose(image, record.images[4].transpose(1, 2, 0), atol=1e-6)
     np.testing.assert_allclose(perturbed, record.perturbed[4, 1].transpose(1, 2, 0), atol=1e-6)

@@ -17,6 +17,7 @@ from acot_core.experiments.one_clip import (
     subspace_study,
     transport_study,
 )
+from acot_core.experiments.perturb import PerturbationRecord, perturb_images
 from acot_core.experiments.plan_matters import PlanRecord, plan_matters
 from acot_core.experiments.protocol import LeakError, assert_blind
 from acot_core.experiments.scores import ScoreRecord
@@ -36,6 +37,7 @@ __all__ = [
     "LandscapeRecord",
     "LeakError",
     "NegativesView",
+    "PerturbationRecord",
     "PlanRecord",
     "ScoreRecord",
     "SensitivityRecord",
@@ -52,6 +54,7 @@ __all__ = [
     "evaluate",
     "landscape",
     "negatives_view",
+    "perturb_images",
     "plan_matters",
     "sensitivity",
     "subspace_study",

@@ -45,14 +45,15 @@ class PerturbationRecord(Record):
     critic_range : list of 2 float
         The central 90 % of the critic's scores for decoded real images.
     table : DataFrame of N * R rows
-        ``image`` (position in the data), ``label``, ``draw``; the predicted class and the true class's
-        ``confidence`` for the image, its reconstruction (``_before``) and the perturbed image (``_after``);
-        ``fooled`` (less than 10 % left), ``critic_before``, ``critic_after``, ``accepted`` (within
-        ``critic_range``); ``noise_norm`` on the latent; ``psnr`` (dB) and ``ssim`` of perturbed against
-        reconstruction, ``psnr_reconstruction`` and ``ssim_reconstruction`` of reconstruction against image;
-        ``overlap`` of the noise with the quarter of the pixels that is most salient by occlusion (chance:
-        0.25), ``overlap_random`` of the same noise at random places, ``overlap_other`` of the noise of an
-        image of another class, and the same three for the gradient's saliency (``gradient_...``).
+        ``image`` (position in the data), ``label``, ``draw``; the ``predicted`` class, its probability
+        (``highest``) and the true class's ``confidence``, for the image, its reconstruction (``_before``) and
+        the perturbed image (``_after``); ``fooled`` (less than 10 % left for the true class);
+        ``critic_before``, ``critic_after``, ``accepted`` (within ``critic_range``); ``noise_norm`` on the
+        latent; ``psnr`` (dB) and ``ssim`` of perturbed against reconstruction, ``psnr_reconstruction`` and
+        ``ssim_reconstruction`` of reconstruction against image; ``overlap`` of the noise with the quarter of
+        the pixels that is most salient by occlusion (chance: 0.25), ``overlap_random`` of the same noise at
+        random places, ``overlap_other`` of the noise of an image of another class, and the same three for
+        the gradient's saliency (``gradient_...``).
     """
 
     class_names: list[str]
@@ -239,6 +240,7 @@ def _measure(
     for stage, probabilities in stages:
         columns[f"predicted{stage}"] = names[probabilities.argmax(-1).cpu()]
         columns[f"confidence{stage}"] = _confidence(probabilities, found.labels)
+        columns[f"highest{stage}"] = probabilities.amax(-1).cpu().numpy()
     columns["fooled"] = columns["confidence_after"] < 0.1
     columns["critic_before"] = found.critic_before[:, None].cpu().numpy()
     columns["critic_after"] = found.critic_after.cpu().numpy()

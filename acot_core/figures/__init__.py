@@ -7,6 +7,7 @@ from acot_core.figures.coupling import plot_ipot, plot_plan
 from acot_core.figures.descent import plot_energies, plot_terms
 from acot_core.figures.embeddings import plot_embedding
 from acot_core.figures.landscapes import plot_landscape
+from acot_core.figures.perturb import plot_overlap, plot_perturbations
 from acot_core.figures.sensitivity import plot_sensitivity
 from acot_core.figures.style import ROLES, WIDTHS, drawing, format_of, new_figure, render
 from acot_core.figures.training import plot_negatives, plot_training
@@ -28,6 +29,8 @@ __all__ = [
     "plot_ipot",
     "plot_landscape",
     "plot_negatives",
+    "plot_overlap",
+    "plot_perturbations",
     "plot_plan",
     "plot_plans",
     "plot_sensitivity",

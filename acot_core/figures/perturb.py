@@ -31,9 +31,9 @@ def plot_perturbations(
 ) -> Figure:
     """Figure 3: (left) image, (middle) perturbed image, (right) the noise, with class and confidence.
 
-    Above the image stand its class and the classifier's confidence in it, above the perturbed image what is
-    left of that confidence and what the classifier sees instead. The noise is drawn about mid-grey, brighter
-    where it adds and darker where it takes away, on one scale for all images.
+    Above a picture stand its true class and the classifier's confidence in it, and below that the class which
+    the classifier sees instead, if it does. The noise is drawn about mid-grey, brighter where it adds and
+    darker where it takes away, on one scale for all images.
 
     Parameters
     ----------
@@ -109,14 +109,15 @@ def _picture(record: PerturbationRecord, name: str, i: int, draw: int, limit: fl
 
 
 def _caption(record: PerturbationRecord, name: str, i: int, draw: int) -> str:
-    row = record.table.iloc[i * record.perturbed.shape[1] + draw]
-    if name == "image":
-        return f"{row.label}\n{row.confidence:.0%}"
-    if name == "reconstruction":
-        return f"decoded\n{row.confidence_before:.0%}"
-    if name == "perturbed":
-        return f"{row.confidence_after:.0%}\n→ {row.predicted_after}"
-    return "noise\n" if name == "noise" else "needed\n"
+    """The true class with its confidence; below it what the classifier takes the picture for instead."""
+    stages = {"image": "", "reconstruction": "_before", "perturbed": "_after"}
+    if name not in stages:
+        return "noise" if name == "noise" else "needed"
+    row, stage = record.table.iloc[i * record.perturbed.shape[1] + draw], stages[name]
+    caption = f"{row.label} {row['confidence' + stage]:.0%}"
+    if row["predicted" + stage] == row.label:
+        return caption
+    return f"{caption}\n{row['predicted' + stage]} {row['highest' + stage]:.0%}"
 
 
 def plot_overlap(record: PerturbationRecord, *, theme: Theme = "light", width: str = "column") -> Figure:
@@ -157,5 +158,5 @@ def _draw_overlap(axes: Any, classes: Any, y: np.ndarray, series: Any, ink: Ink)
         axes.plot(classes[name], y, marker, color=color, label=label)
     axes.axvline(0.25, color=ink.muted, linestyle=":", label="chance", zorder=0)
     axes.set_yticks(y, classes.label)
-    axes.set_xlabel("part of the noise on the most salient 25 % of pixels")
+    axes.set_xlabel("share of the noise on the salient 25 %")
     axes.grid(axis="y", visible=False)

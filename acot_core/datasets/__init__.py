@@ -1,8 +1,9 @@
 """Loaders, generators and frame encoders: every data set as a `SequenceDataset`."""
 
+from acot_core.datasets.catalogue import DATASETS, DatasetInfo, data_root
 from acot_core.datasets.encoders import FrameEncoder, encode
 from acot_core.datasets.images import ImageDataset, load_images
-from acot_core.datasets.loading import DATASETS, DatasetInfo, data_root, load
+from acot_core.datasets.loading import load
 from acot_core.datasets.planted import planted
 from acot_core.datasets.sequence_dataset import SequenceDataset
 from acot_core.datasets.storage import save_dataset

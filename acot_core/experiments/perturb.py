@@ -155,7 +155,7 @@ def perturb_images(
     began = perf_counter()
     seed = resolve_seed(random_state)
     model = load_image_model(model) if isinstance(model, str) else model
-    dataset = load_images(model.name).part("test") if dataset is None else dataset
+    dataset = _held_out(model.name) if dataset is None else dataset
     if list(dataset.class_names) != list(model.class_names):
         raise ValueError(f"dataset: its classes are {dataset.class_names}, the model's {model.class_names}")
     chosen = _choose(dataset.labels.numpy(), rows, n_images, seed)
@@ -191,6 +191,11 @@ def perturb_images(
         table=table.assign(accepted=table.critic_after.between(*model.critic_range)),
         seconds=perf_counter() - began,
     )
+
+
+def _held_out(name: str) -> ImageDataset:
+    # The generated test images do not depend on how many training images go with them.
+    return load_images(name, n_train=10).part("test")
 
 
 def _choose(labels: np.ndarray, rows: Sequence[int] | None, n_images: int, seed: int) -> np.ndarray:

@@ -53,7 +53,7 @@ class ImageWGAN(WGAN):
         self.zeta = classifier.requires_grad_(False).eval()
         self.sigma, self.lambda1, self.lambda2 = sigma, lambda1, lambda2
         self.adversarial, self.clip = True, clip
-        self.h = critic
+        self.h, self.critic_weight = critic, 1.0
         self.generator = generator  # type: ignore[assignment]
         self._critic_weights = list(critic.parameters())
         self._generator_weights = list(generator.parameters())
@@ -67,7 +67,9 @@ class ImageWGAN(WGAN):
     def generator_loss(self, frames: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
         """What g descends in Eq. (9), with one decoding for critic and classifier."""
         images = self.decode(self.negatives(frames, noise))
-        loss = -self.h(images).mean() + self.lambda1 * cross_entropy(-self.zeta(images), classes)
+        loss = -self.critic_weight * self.h(images).mean() + self.lambda1 * cross_entropy(
+            -self.zeta(images), classes
+        )
         return loss + self.lambda2 * noise.square().sum(-1).mean()
 
     @torch.no_grad()
@@ -145,6 +147,9 @@ def train_adversary(
             # Both rates fall to nothing, so that the game ends in its balance, not at a point of its orbit.
             for optimiser, rate in rates.items():
                 optimiser.learning_rate = rate * (1 - step / max(n_iter, 1))
+            # The critic's word counts from nothing to full over the first half: against a critic at full
+            # weight from the start, the generator may settle for no noise at all.
+            wgan.critic_weight = min(1.0, 2 * step / max(n_iter, 1))
             if step < n_iter:
                 with autocast(device):
                     wgan.iterate(draw(n_critic + 1, latents, classes, batch_size))

@@ -55,7 +55,7 @@ class ImageSettings:
     sigma: float = 0.01
     lambda1: float = 0.1
     lambda2: float = 1.0
-    clip: float = 0.05
+    clip: float = 0.01
     learning_rate: float = 5e-4
 
     def build(self, n_classes: int, seed: int) -> dict[str, Any]:

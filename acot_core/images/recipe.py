@@ -18,7 +18,7 @@ from acot_core.sequences import resolve_device, resolve_seed
 __all__ = ["SETTINGS", "train_image_model"]
 
 SETTINGS: dict[str, ImageSettings] = {
-    "cifar10": ImageSettings(),
+    "cifar10": ImageSettings(n_iter=1200, lambda1=0.1, lambda2=2.0),
     "shapes": ImageSettings(
         classifier_width=12,
         classifier_epochs=10,
@@ -26,6 +26,9 @@ SETTINGS: dict[str, ImageSettings] = {
         autoencoder_epochs=8,
         autoencoder_rate=3e-3,
         hardening_epochs=4,
+        n_iter=1200,
+        lambda1=0.2,
+        lambda2=3.0,
     ),
 }
 """Chosen on the validation parts."""

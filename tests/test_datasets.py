@@ -225,6 +225,7 @@ def test_same_arguments_give_the_same_object_and_seeds_differ() -> None:
     ("name", "options", "message"),
     [
         ("jhmbd-pose", {}, "'jhmbd-pose': neither a data set .*jhmdb-pose"),
+        ("x" * 5000, {}, "'xx.*xx': neither a data set"),
         ("planted", {"colour": 1}, "planted: unknown option 'colour'.*'noise'"),
         ("basic-motions", {"noise": 1}, "basic-motions: unknown option 'noise'"),
         ("planted", {"encoder": "vgg"}, "encoder: expected one of"),

@@ -129,9 +129,13 @@ def _locate(name: str, root: str | os.PathLike[str] | None) -> Path | None:
     info = DATASETS.get(name)
     if info is None:
         path = Path(name)
-        if "\0" in name or not path.exists():
+        try:
+            found = path.exists()
+        except (OSError, ValueError):  # a name that no file system takes
+            found = False
+        if not found:
             raise ValueError(
-                f"{name!r}: neither a data set ({', '.join(DATASETS)}) nor an existing file or folder"
+                f"{name[:200]!r}: neither a data set ({', '.join(DATASETS)}) nor an existing file or folder"
             )
         return path
     if info.file is None:

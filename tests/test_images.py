@@ -16,7 +16,7 @@ from acot_core.figures.style import render
 from acot_core.images import ImageModel, ImageSettings, load_image_model, train_image_model
 from acot_core.images.adversary import ImageWGAN
 from acot_core.images.saliency import gradient_map, noise_map, occlusion_map, overlap
-from acot_core.images.training import augment, train_autoencoder, train_classifier
+from acot_core.images.training import augment, harden_classifier, train_autoencoder, train_classifier
 from acot_core.progress import Cancelled, Progress
 from acot_core.wgan import Batch
 
@@ -116,6 +116,25 @@ def test_classifier_and_autoencoder_learn(data):
     assert losses["auto-encoder"][-1] < 0.8 * losses["auto-encoder"][0]
     assert not classifier.training
     torch.testing.assert_close(classifier.mean, (images.float() / 255).mean((0, 2, 3), keepdim=True))
+
+
+def test_hardening_trains_the_classifier_alone(data):
+    networks = _TINY.build(10, 0)
+    before = {name: copy.deepcopy(networks[name].state_dict()) for name in ("classifier", "autoencoder")}
+    images, labels = data.part("train").images, data.part("train").labels
+    harden_classifier(
+        networks["classifier"], networks["autoencoder"], images, labels, n_epochs=1, generator=_generator()
+    )
+    for name, same in (("classifier", False), ("autoencoder", True)):
+        state = networks[name].state_dict()
+        assert all(torch.equal(v, state[k]) for k, v in before[name].items()) == same
+
+
+def test_generator_owns_its_own_weights_only(tiny):
+    names = {name.split(".")[0] for name in tiny.generator.state_dict()}
+    assert names == {"body"}
+    z = torch.rand(2, 3, 256)
+    torch.testing.assert_close(tiny.generator(z)[1], tiny.generator(z[1]), atol=1e-6, rtol=1e-4)
 
 
 # ------------------------------------------------------------------ the adversary, Eq. (9)

@@ -29,7 +29,7 @@ __all__ = [
     "uniform",
 ]
 
-_BLOCK_BYTES = 2**23
+_BLOCK_BYTES = 2**21
 
 GroundCost = Literal["sqeuclidean", "euclidean"]
 

@@ -19,10 +19,11 @@ __all__ = [
     "random_point",
     "retract_polar",
     "retract_qr",
+    "top_eigenvectors",
 ]
 
 
-_BLOCK_BYTES = 2**23  # products with the frames run over blocks that stay in the cache
+_BLOCK_BYTES = 2**21  # products with the frames run over blocks that stay in the cache
 
 
 def project(U: Tensor, Z: Tensor) -> Tensor:
@@ -140,14 +141,11 @@ def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
 def _principal_block(X: Tensor, k: int) -> Tensor:
     """Top-k right singular vectors of X (B, n, d) by way of its Gram matrix: (B, d, k)."""
     rank = min(k, X.shape[1])
-    gram = X @ X.mT  # (n,d) @ (d,n) -> (n,n)
-    eigenvalues, vectors = _leading_pair(gram) if k == 1 else torch.linalg.eigh(gram)
-    left = vectors[:, :, -rank:].flip(2)  # (B, n, k)
-    values = eigenvalues[:, -rank:].flip(1).clamp_min(0).sqrt()
+    values, vectors = top_eigenvectors(X @ X.mT, rank)  # (n,d) @ (d,n) -> (n,n)
     # Directions that the square root of the rounding drowns are no directions of X.
-    good = values > 1e-6 * values[:, :1]
+    good = values > 1e-12 * values[:, :1]
     basis = X.new_zeros(len(X), X.shape[2], k)
-    basis[:, :, :rank] = X.mT @ left
+    basis[:, :, :rank] = X.mT @ (vectors * good[:, None, :])
     if k == 1:
         basis = basis / torch.linalg.vector_norm(basis, dim=1, keepdim=True).clamp_min(1e-300)
     else:
@@ -155,6 +153,14 @@ def _principal_block(X: Tensor, k: int) -> Tensor:
     basis[:, :, :rank] *= good[:, None, :]
     basis[:, :, rank:] = 0
     return _fix_signs(_complete(basis))
+
+
+def top_eigenvectors(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """k largest eigenvalues (B, k), descending, and eigenvectors (B, n, k) of positive matrices (B, n, n)."""
+    if k == 1:
+        return _leading_pair(A)
+    values, vectors = torch.linalg.eigh(A)
+    return values[:, -k:].flip(1), vectors[:, :, -k:].flip(2)
 
 
 def _leading_pair(gram: Tensor, n_squarings: int = 7) -> tuple[Tensor, Tensor]:

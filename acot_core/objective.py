@@ -135,8 +135,8 @@ class ACOTObjective:
         """Whether the hinge is in play, so that the objective is not smooth."""
         return self.beta2 > 0 and self.pair_weights.shape[1] > 0
 
-    def select(self, index: Tensor) -> Self:
-        """The objective of some of the sequences: ``index`` int64 (b,) or bool (B,)."""
+    def select(self, index: Tensor | slice) -> Self:
+        """The objective of some of the sequences: ``index`` int64 (b,), bool (B,) or a slice."""
         return self._each(lambda value: value[index])
 
     def to(self, dtype: torch.dtype) -> Self:
@@ -150,10 +150,9 @@ class ACOTObjective:
         return part
 
     @property
-    def n_rows(self) -> int:
-        """p, the number of rows of Z."""
-        partners = self.partners if self.mixing is None else self.mixing
-        return self.weights.shape[1] + partners.shape[1]
+    def n_responses(self) -> int:
+        """p, the number of rows of Z: twice the frames, or frames and negatives."""
+        return self.weights.shape[1] + (self.weights if self.plan is None else self.plan[0]).shape[1]
 
     def responses(self, U: Tensor) -> Tensor:
         """E = ZU for U (B, d, k): (B, p, k)."""
@@ -164,7 +163,8 @@ class ACOTObjective:
         """Z'C for coefficients C (B, p, k): (B, d, k)."""
         n = self.weights.shape[1]
         P = C[:, n:] if self.mixing is None else self.mixing.mT @ C[:, n:]
-        return self.frames.mT @ C[:, :n] + self.partners.mT @ P
+        # C'Z instead of Z'C: many times faster for few columns on a CPU.
+        return (C[:, :n].mT @ self.frames + P.mT @ self.partners).mT
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         part = copy.copy(self)

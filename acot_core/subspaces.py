@@ -13,9 +13,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from acot_core.grassmann import principal_subspace
 from acot_core.objective import ACOTObjective
 from acot_core.progress import Callback
-from acot_core.reduced import ReducedObjective, lift
+from acot_core.reduced import ReducedObjective
 from acot_core.riemannian import RCGResult, conjugate_gradient, pymanopt_conjugate_gradient
 
 __all__ = ["Coordinates", "SubspaceSolver", "solve_subspaces"]
@@ -26,7 +27,7 @@ Coordinates = Literal["auto", "reduced", "ambient"]
 
 def solve_subspaces(
     objective: ACOTObjective,
-    initial: Tensor,
+    initial: Tensor | int,
     *,
     solver: SubspaceSolver = "rcg",
     n_iter: int = 5,
@@ -40,8 +41,8 @@ def solve_subspaces(
     ----------
     objective : ACOTObjective
         Of B sequences.
-    initial : Tensor (B, d, k)
-        Orthonormal starting points.
+    initial : Tensor (B, d, k) or int k
+        Orthonormal starting points; or k, for a start at the top-k principal directions of the frames.
     solver : {"rcg", "pymanopt"}
         The batched conjugate gradient, or pymanopt's in a loop (the reference).
     n_iter : int
@@ -56,32 +57,31 @@ def solve_subspaces(
     Returns
     -------
     RCGResult
-        In the dtype of ``initial``.
+        In the dtype of the frames.
     """
     if solver not in ("rcg", "pymanopt"):
         raise ValueError(f"solver: expected 'rcg' or 'pymanopt', got {solver!r}")
     if coordinates not in ("auto", "reduced", "ambient"):
         raise ValueError(f"coordinates: expected 'auto', 'reduced' or 'ambient', got {coordinates!r}")
-    d, k = initial.shape[1:]
-    double = torch.float64
-    if solver == "pymanopt":
-        result = pymanopt_conjugate_gradient(
-            objective.to(double), initial.to(double), n_iter=n_iter, callback=callback, **options
-        )
-        point = result.point.to(initial)
-    elif coordinates == "reduced" or (coordinates == "auto" and objective.n_rows + k < d):
+    d, double, dtype = objective.frames.shape[2], torch.float64, objective.frames.dtype
+    k = initial if isinstance(initial, int) else initial.shape[2]
+    reduce = coordinates == "reduced" or (coordinates == "auto" and objective.n_responses + k < d)
+    if solver == "rcg" and reduce:
         reduced = ReducedObjective(objective, initial)
         result = conjugate_gradient(reduced, reduced.start, n_iter=n_iter, callback=callback, **options)
-        point = lift(objective, initial, result.point)
+        point = reduced.lift(objective, result.point)
     else:
-        result = conjugate_gradient(
+        if isinstance(initial, int):
+            initial = principal_subspace(objective.frames, objective.weights > 0, initial)
+        descend = conjugate_gradient if solver == "rcg" else pymanopt_conjugate_gradient
+        result = descend(
             objective.to(double), initial.to(double), n_iter=n_iter, callback=callback, **options
         )
-        point = result.point.to(initial)
+        point = result.point.to(dtype)
     return replace(
         result,
         point=point,
-        value=result.value.to(initial),
-        gradient_norm=result.gradient_norm.to(initial),
-        history={name: values.to(initial) for name, values in result.history.items()},
+        value=result.value.to(dtype),
+        gradient_norm=result.gradient_norm.to(dtype),
+        history={name: values.to(dtype) for name, values in result.history.items()},
     )

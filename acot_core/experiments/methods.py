@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -20,7 +19,19 @@ from acot_core.pooling import ACOTPooling
 __all__ = ["METHODS", "TABLE1", "Method", "method"]
 
 _ACOT = {"beta1": 1.0, "beta2": 10.0, "n_negatives": "2n"}
-_WEIGHTS = {"n_subspaces": (1, 2, 4), "beta1": (0.5, 1.0, 2.0), "beta2": (1.0, 10.0, 30.0)}
+_WEIGHTS = ("n_subspaces", "beta1", "beta2")
+
+
+def _grid(names: tuple[str, ...], *points: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
+    return tuple(dict(zip(names, point, strict=True)) for point in points)
+
+
+_K = _grid(("n_subspaces",), (1,), (4,))
+# Without a contrast only the ratio of the two weights matters; with one, both do. Eight settings each.
+_ORDERED = _grid(_WEIGHTS, *((k, 1.0, b) for k in (1, 4) for b in (1.0, 10.0, 30.0, 100.0)))
+_CONTRASTED = _grid(
+    _WEIGHTS, *((k, *b) for k in (1, 4) for b in ((1.0, 1.0), (1.0, 10.0), (2.0, 10.0), (2.0, 30.0)))
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,8 @@ class Method:
         From parameters to a scikit-learn transformer (or, with ``kind="signals"``, a classifier).
     defaults : mapping
         Parameters at the paper's values.
-    grid : mapping of tuples
-        What is searched when the method is tuned, beside the classifier.
+    grid : tuple of mappings
+        The settings that are tried when the method is tuned, beside the classifier's.
     kind : {"vector", "subspace", "signals"}
         A descriptor (d,), a subspace (d, k), or a classifier of raw signals.
     adversarial : bool
@@ -49,7 +60,7 @@ class Method:
     label: str
     make: Callable[..., BaseEstimator]
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    grid: tuple[Mapping[str, Any], ...] = ()
     kind: str = "vector"
     adversarial: bool = False
     role: str = "baseline"
@@ -59,9 +70,12 @@ class Method:
 
         A parameter that is in ``fixed`` is not searched.
         """
-        base = {**self.defaults, **fixed}
-        searched = {name: values for name, values in self.grid.items() if tune and name not in fixed}
-        return [base | dict(zip(searched, point, strict=True)) for point in product(*searched.values())]
+        settings: list[dict[str, Any]] = []
+        for point in (self.grid if tune else ()) or ({},):
+            setting = {**self.defaults, **point, **fixed}
+            if setting not in settings:
+                settings.append(setting)
+        return settings
 
     def pooling(self, parameters: Mapping[str, Any], adversary: Adversary | None, seed: int) -> BaseEstimator:
         """The estimator for one setting."""
@@ -84,39 +98,42 @@ METHODS: dict[str, Method] = {
     for m in (
         Method("average", "Avg. Pool", baselines.AveragePooling),
         Method("max", "Max Pool", baselines.MaxPooling),
-        Method("rank", "Rank Pooling", baselines.RankPooling, grid={"C": (0.1, 1.0, 10.0)}),
-        Method(
-            "pca", "PCA subspace", baselines.PCASubspace, grid={"n_subspaces": (1, 2, 4)}, kind="subspace"
-        ),
-        Method("grp", "GRP", baselines.GRP, {"beta1": 1.0, "beta2": 10.0}, _WEIGHTS, "subspace"),
+        Method("rank", "Rank Pooling", baselines.RankPooling, grid=_grid(("C",), (0.1,), (1.0,), (10.0,))),
+        Method("pca", "PCA subspace", baselines.PCASubspace, grid=_K, kind="subspace"),
+        Method("grp", "GRP", baselines.GRP, {"beta1": 1.0, "beta2": 10.0}, _ORDERED, "subspace"),
         Method(
             "order", "Order alone", baselines.GRP, {"beta1": 0.0, "beta2": 10.0},
-            {"n_subspaces": (1, 2, 4)}, "subspace",
+            _K, "subspace",
         ),
-        Method("krp", "KRP", baselines.KRP, {"beta1": 1.0, "beta2": 10.0}, _WEIGHTS, "subspace"),
+        Method("krp", "KRP", baselines.KRP, {"beta1": 1.0, "beta2": 10.0}, _ORDERED, "subspace"),
         Method(
             "discriminative", "Disc. Pool", baselines.DiscriminativePooling, {},
-            {"n_subspaces": (1, 2, 4), "margin": (0.25, 0.5, 1.0), "beta2": (0.0, 1.0, 10.0)}, "subspace",
+            _grid(
+                ("n_subspaces", "margin", "beta2"),
+                *((k, margin, b) for k in (1, 4) for margin in (0.5, 1.0) for b in (1.0, 10.0)),
+            ),
+            "subspace",
         ),
         Method(
             "cot-random", "COT + Random", _acot,
-            {**_ACOT, "beta1": 0.0, "beta2": 0.0, "negatives": "random"}, {"n_subspaces": (1, 2, 4)},
+            {**_ACOT, "beta1": 0.0, "beta2": 0.0, "negatives": "random"}, _K,
             "subspace", role="noise",
         ),
         Method(
-            "acot-only", "ACOT", _acot, {**_ACOT, "beta1": 0.0, "beta2": 0.0}, {"n_subspaces": (1, 2, 4)},
+            "acot-only", "ACOT", _acot, {**_ACOT, "beta1": 0.0, "beta2": 0.0}, _K,
             "subspace", True, "negatives",
         ),
         Method(
             "acot-pca", "ACOT + PCA", _acot, {**_ACOT, "beta2": 0.0},
-            {"n_subspaces": (1, 2, 4), "beta1": _WEIGHTS["beta1"]}, "subspace", True, "negatives",
+            _grid(_WEIGHTS[:2], *((k, b) for k in (1, 4) for b in (0.5, 1.0, 2.0, 4.0))), "subspace", True,
+            "negatives",
         ),
         Method(
-            "no-ot", "AC + PCA + order (No OT)", _acot, {**_ACOT, "transport": "uniform"}, _WEIGHTS,
+            "no-ot", "AC + PCA + order (No OT)", _acot, {**_ACOT, "transport": "uniform"}, _CONTRASTED,
             "subspace", True, "negatives",
         ),
         Method(
-            "acot", "ACOT + PCA + order", _acot, _ACOT, _WEIGHTS, "subspace", True, "subspace",
+            "acot", "ACOT + PCA + order", _acot, _ACOT, _CONTRASTED, "subspace", True, "subspace",
         ),
         Method("minirocket", "MiniRocket (raw signals)", baselines.MiniRocketClassifier, kind="signals"),
         Method("dtw", "1-NN DTW (raw signals)", baselines.DTWClassifier, kind="signals"),

@@ -55,14 +55,26 @@ class Source:
         return [self.dataset, [[name, value] for name, value in self.options]]
 
     def get(self, seed: int) -> SequenceDataset:
-        """The data set for one seed; the last few stay in memory."""
+        """The data set for one seed; the last few stay in memory.
+
+        Where the features are to be trained they are left to `load_part`, which trains them for each part: here
+        the clips come with untrained ones.
+        """
         if isinstance(self.dataset, SequenceDataset):
             return self.dataset
+        options = dict(self.options)
+        if options.get("encoder") == "trained":
+            options["encoder"] = "untrained"
         return _remember(
             _DATASETS,
             (*map(repr, self.key), seed),
-            lambda: load(str(self.dataset), random_state=seed, **dict(self.options)),
+            lambda: load(str(self.dataset), random_state=seed, **options),
         )
+
+    def encoder(self, seed: int) -> str:
+        """The kind of frame encoder; "none" where features came ready-made."""
+        asked = dict(self.options).get("encoder", "auto")
+        return asked if asked == "trained" else str(self.get(seed).config.get("encoder", "none"))
 
 
 @dataclass(frozen=True)
@@ -129,25 +141,28 @@ def load_part(
 ) -> Part:
     """The outer part of a split (``fold`` None) or one of its inner parts."""
     key = (repr(source.key), seed, split, fold, n_folds)
-    return _remember(_PARTS, key, lambda: _make_part(source.get(seed), seed, split, fold, n_folds, cache))
+    return _remember(_PARTS, key, lambda: _make_part(source, seed, split, fold, n_folds, cache))
 
 
 def _make_part(
-    dataset: SequenceDataset, seed: int, split: str | None, fold: int | None, n_folds: int, cache: Path | None
+    source: Source, seed: int, split: str | None, fold: int | None, n_folds: int, cache: Path | None
 ) -> Part:
+    dataset = source.get(seed)
     train, test = dataset.split(split)
     if fold is not None:
         inside, outside = fold_indices(dataset.labels[train], n_folds, seed)[fold]
         train, test = train[inside], train[outside]
     raw = {stream: dataset.raw[stream] for stream in dataset.streams}
-    return Part(_encoded(dataset, train, cache), raw, dataset.labels, train, test)
+    streams = _encoded(dataset, source.encoder(seed), train, cache)
+    return Part(streams, raw, dataset.labels, train, test)
 
 
-def _encoded(dataset: SequenceDataset, train: np.ndarray, cache: Path | None) -> dict[str, list[Tensor]]:
+def _encoded(
+    dataset: SequenceDataset, kind: str, train: np.ndarray, cache: Path | None
+) -> dict[str, list[Tensor]]:
     """The streams, encoded by a model fitted on ``train``; features that came ready-made stay as they are."""
     names = ("n_features", "window", "stride", "random_state")
     options = {name: dataset.config[name] for name in names if name in dataset.config}
-    kind = dataset.config.get("encoder", "none")
     if kind not in ("untrained", "trained"):
         return dataset.streams
     mask = np.zeros(len(dataset), bool)
@@ -160,7 +175,13 @@ def _encoded(dataset: SequenceDataset, train: np.ndarray, cache: Path | None) ->
             streams[stream] = _read_features(file)
             continue
         with one_thread():
-            streams[stream] = encode(dataset.raw[stream], kind, train=mask, labels=dataset.labels, **options)
+            streams[stream] = encode(
+                dataset.raw[stream],
+                "trained" if kind == "trained" else "untrained",
+                train=mask,
+                labels=dataset.labels,
+                **options,
+            )
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             _write_features(file, streams[stream])

@@ -1,4 +1,4 @@
-"""Tables 1-3 as figures: mean accuracy over seeds, with its interval, one bar a method."""
+"""Tables 1-3 as figures: mean accuracy over seeds, with its interval, one line a method."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from acot_core.figures.style import (
     Theme,
     describe_interval,
     drawing,
+    interval,
     legend_below,
     new_figure,
     panel_label,
@@ -26,20 +27,20 @@ __all__ = ["plot_ablation", "plot_comparison", "plot_plans"]
 
 
 def plot_ablation(record: AblationRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """Table 1: one panel a stream, one bar a row, with 95 % intervals over seeds and splits."""
-    return _bars(record, theme, width)
+    """Table 1: one panel a stream, one line a row, with 95 % intervals over seeds and splits."""
+    return _lines(record, theme, width)
 
 
 def plot_comparison(record: ComparisonRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """Tables 2 and 3's shape: one panel a stream, one bar a method.
+    """Tables 2 and 3's shape: one panel a stream, one line a method.
 
-    A record of `acot_core.experiments.evaluate` gets one panel for each encoder and stream, and a bar for
+    A record of `acot_core.experiments.evaluate` gets one panel for each encoder and stream, and a line for
     each method, k and kind of classifier.
     """
-    return _bars(record, theme, width)
+    return _lines(record, theme, width)
 
 
-def _bars(record: AblationRecord | ComparisonRecord, theme: Theme, width: str) -> Figure:
+def _lines(record: AblationRecord | ComparisonRecord, theme: Theme, width: str) -> Figure:
     scores = record.scores.copy()
     if scores.empty:
         raise ValueError("the record holds no scores: the run was cancelled before any was complete")
@@ -48,12 +49,12 @@ def _bars(record: AblationRecord | ComparisonRecord, theme: Theme, width: str) -
         scores["label"] = scores["label"] + k + ", " + scores["kind"]
     panels = ["encoder", "stream"] if "encoder" in scores else ["stream"]
     groups = list(scores.groupby(panels, sort=False))
-    n_bars = scores["label"].nunique()
+    n_lines = scores["label"].nunique()
     n_seeds = int(scores.groupby([*panels, "label"]).size().max())
     with drawing(theme) as ink:
         columns = min(len(groups), 3)
         rows = -(-len(groups) // columns)
-        height = rows * (0.21 * n_bars + 0.75) * (1.45 if width == "slide" else 1)
+        height = rows * (0.21 * n_lines + 0.75) * (1.45 if width == "slide" else 1)
         figure, axes = new_figure(rows, columns, width=width, height=height, sharey=True)
         for ax, (key, group) in zip(axes, groups, strict=False):
             _panel(ax, group, ink)
@@ -61,35 +62,33 @@ def _bars(record: AblationRecord | ComparisonRecord, theme: Theme, width: str) -
             ax.set_xlabel("accuracy in %")
         for ax in axes[len(groups) :]:
             ax.set_visible(False)
-        figure.supxlabel(f"bars: {describe_interval(n_seeds)}", fontsize="small", color=ink.muted)
+        figure.supxlabel(
+            f"dot and line: {describe_interval(n_seeds)}; ticks: single runs",
+            fontsize="small",
+            color=ink.muted,
+        )
     return figure
 
 
 def _panel(axes: Axes, group: pd.DataFrame, ink: Ink) -> None:
+    """One row a method: its scores faint, their mean with its interval, and the mean as a number."""
     labels = list(dict.fromkeys(group["label"]))
     for place, label in enumerate(labels):
         part = group[group["label"] == label]
         values = 100 * part["accuracy"].to_numpy(dtype=float)
-        low, high = _interval(values)
-        mean = values.mean()
-        axes.barh(place, mean, color=ROLES[METHODS[part["method"].iloc[0]].role], height=0.72, alpha=0.85)
-        axes.plot([low, high], [place, place], color=ink.foreground, linewidth=1)
+        mean, low, high = interval(values)
+        color = ROLES[METHODS[part["method"].iloc[0]].role]
+        axes.plot(values, np.full(len(values), place), "|", color=color, alpha=0.6, markersize=7)
+        axes.plot([low, high], [place, place], color=ink.foreground, linewidth=1, clip_on=True)
+        axes.plot(mean, place, "o", color=color, markersize=5.5)
         axes.annotate(
-            f"{mean:.1f}", (max(mean, high), place), (3, 0), textcoords="offset points", va="center",
-            fontsize="small",
+            f"{mean:.1f}", (1, place), (3, 0), xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points", va="center", fontsize="small", annotation_clip=False,
         )  # fmt: skip
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     least, most = 100 * group["accuracy"].min(), 100 * group["accuracy"].max()
-    axes.set_xlim(max(0.0, least - 12), min(118.0, most + 12))
-    axes.grid(visible=False, axis="y")
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    from acot_core.figures.style import interval
-
-    _, low, high = interval(values)
-    return float(low), float(high)
+    axes.set_xlim(least - 3, most + 3)
 
 
 def plot_plans(record: PlanRecord, *, theme: Theme = "light", width: str = "page") -> Figure:

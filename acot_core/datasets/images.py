@@ -53,7 +53,7 @@ class ImageDataset:
 
     def take(self, rows: np.ndarray) -> ImageDataset:
         """The images at the positions ``rows``."""
-        index = torch.from_numpy(np.asarray(rows, dtype=np.int64))
+        index = torch.from_numpy(np.array(rows, dtype=np.int64))
         return ImageDataset(
             self.name, self.images[index], self.labels[index], self.class_names, self.parts[rows]
         )

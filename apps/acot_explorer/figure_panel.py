@@ -49,7 +49,7 @@ class FigurePanel:
             variant="text",
             size="small",
             disabled=True,
-            description=f"Save the figure “{title}” or its data",
+            description=f"Export the figure “{title}” or its data",
             margin=0,
         )
 

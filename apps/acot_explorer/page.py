@@ -35,6 +35,7 @@ __all__ = ["Explorer"]
 
 _LOG = logging.getLogger("acot_explorer")
 _POLL_MS = 300
+_LOCK_SECONDS = 60
 _ON_BAR = {"color": "inherit", "whiteSpace": "nowrap", "&.Mui-disabled": {"color": "inherit", "opacity": 0.5}}
 
 
@@ -47,6 +48,9 @@ class Explorer:
         self.desk = Desk(self.settings)
         self._drawing = self._stale = False
         self._problems: list[str] = []
+        self._document: Any = None
+        self._closed = False
+        self._task: asyncio.Future[None] | None = None
         self.bridge = Bridge(width=0, height=0, margin=0)
         self.upload = UploadBox(self)
         self.map = MethodMap(sizing_mode="stretch_width", margin=(0, 8))
@@ -73,21 +77,27 @@ class Explorer:
     def _build_tools(self) -> None:
         bare: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 1), "sx": _ON_BAR}
         self.undo_button = pmui.Button(
-            label="Undo", icon="undo", disabled=True, description="Take back the last change", **bare
+            label="Undo", icon="undo", disabled=True, description="Undo the last change", **bare
         )
         self.reset_button = pmui.Button(
-            label="Reset", icon="restart_alt", description="All settings as at first", **bare
+            label="Reset", icon="restart_alt", description="Reset all settings", **bare
         )
         presets = [{"label": name} for name in PRESETS]
         self.preset_menu = pmui.MenuButton(label="Presets", icon="tune", items=presets, **bare)
         self.link_button = pmui.Button(
-            label="Copy link", icon="link", description="This page with all settings", **bare
+            label="Copy link", icon="link", description="Copy link to this page with all settings", **bare
         )
         self.code_button = pmui.Button(
-            label="Copy code", icon="code", description="Python that makes these figures", **bare
+            label="Copy code",
+            icon="code",
+            description="Copy code: the Python that makes these figures",
+            **bare,
         )
         self.zip_button = pmui.Button(
-            label="Export all", icon="archive", description="Figures, data and settings as a zip", **bare
+            label="Export all",
+            icon="archive",
+            description="Export all: figures, data and settings as a zip",
+            **bare,
         )
         self.tools = pmui.Row(
             self.undo_button, self.reset_button, self.preset_menu, self.link_button, self.code_button,
@@ -129,13 +139,15 @@ class Explorer:
         """Begin to compute; called once the page is on the visitor's screen."""
         for problem in self._problems:
             self.notify(f"In the link, {problem}. That setting keeps its default.", "warning")
-        if pn.state.curdoc is not None:
+        self._document = pn.state.curdoc
+        if self._document is not None:
             pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
             pn.state.on_session_destroyed(lambda _: self.close())
         self.refresh()
 
     def close(self) -> None:
         """The visitor is gone: stop what runs for nobody else, forget the uploads."""
+        self._closed = True
         self.desk.close()
 
     def adopt_upload(self, request: DataRequest, dataset: SequenceDataset, name: str) -> None:
@@ -161,9 +173,18 @@ class Explorer:
             query = self.settings.to_query(full=False)
             location.search = f"?{query}" if query else ""
         if "step" in names:
-            self._open_step()
+            # New models go out in a callback of their own: Panel may send changes of a widget's event ahead of
+            # others, and a change must not reach the browser before the model that it is about.
+            self._soon(self._open_step)
         if names & {"step", *self.step.inputs}:
             self.refresh()
+
+    def _soon(self, function: Callable[[], None]) -> None:
+        """Run a function as the document's next callback; at once while there is no document."""
+        if self._document is None:
+            function()
+        else:
+            self._document.add_next_tick_callback(function)
 
     def _open_step(self) -> None:
         name = self.settings.step
@@ -189,23 +210,46 @@ class Explorer:
 
     def refresh(self) -> None:
         """Draw the open step's figures anew; at once, or as soon as the drawing under way ends."""
+        if self._document is None:
+            return  # not served (yet)
         if self._drawing:
             self._stale = True
         else:
             self._drawing = True
-            pn.state.execute(self._draw)
+            self._task = asyncio.ensure_future(self._draw())
+
+    async def locked(self, function: Callable[[], Any]) -> Any:
+        """Run a quick function as the document's next callback, in order with all other changes to it."""
+        assert self._document is not None
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def run() -> None:
+            try:
+                found = function()
+            except Exception as error:
+                if not done.done():
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(found)
+
+        self._document.add_next_tick_callback(run)
+        return await asyncio.wait_for(done, _LOCK_SECONDS)
 
     async def _draw(self) -> None:
         try:
-            while True:
+            while not self._closed:
                 self._stale = False
                 await self._draw_once()
                 if not self._stale:
                     return
+        except TimeoutError:
+            _LOG.info("a session ended while a figure was drawn")
         finally:
             self._drawing = False
 
-    async def _draw_once(self) -> None:
+    def _ask(self) -> tuple[Step, Any, str] | None:
+        """What the open step needs now; None when it says what is missing instead."""
         step, theme = self.step, "dark" if self.page.dark_theme else "light"
         try:
             request = step.request()
@@ -213,26 +257,42 @@ class Explorer:
             self._views[step.name].remark.object = ""
             for panel in step.panels:
                 panel.say(str(reason))
+            return None
+        for panel in step.panels:
+            panel.view.busy = True
+        return step, request, theme
+
+    async def _draw_once(self) -> None:
+        asked = await self.locked(self._ask)
+        if asked is None:
             return
+        step, request, theme = asked
         for number, panel in enumerate(step.panels):
+            remark = ""
             try:
                 wanted = step.request_of(panel, request)
-                panel.view.busy = True
                 drawn = await self.in_background(picture, panel.spec, wanted, theme)
-                if self._stale:
-                    return
-                panel.show(wanted, drawn)
                 if number == 0:
-                    self._views[step.name].remark.object = await self.in_background(step.remark, request)
+                    remark = await self.in_background(step.remark, request)
+                show = partial(panel.show, wanted, drawn)
             except NotReady as reason:
-                panel.say(str(reason))
+                show = partial(panel.say, str(reason))
             except ValueError as error:
-                panel.say(f"This cannot be shown: {error}")
+                show = partial(panel.say, f"This cannot be shown: {error}")
             except Exception as error:
                 _LOG.exception("figure %s", panel.spec.name)
-                panel.say(
+                text = (
                     f"Something went wrong ({type(error).__name__}: {error}).\nChange a setting to try again."
                 )
+                show = partial(panel.say, text)
+            if self._stale:
+                return
+            await self.locked(partial(self._show, step, show, remark))
+
+    def _show(self, step: Step, show: Callable[[], None], remark: str) -> None:
+        show()
+        if remark:
+            self._views[step.name].remark.object = remark
 
     async def in_background(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function in the figure pool without holding up anybody."""

@@ -114,10 +114,13 @@ class UploadBox:
         name = str(self.chooser.filename or "file")[:80]
         self.note.visible = False
         try:
-            request, dataset = await self._explorer.in_background(read_upload, event.new, name)
+            found = await self._explorer.in_background(read_upload, event.new, name)
         except ValueError as error:
-            self.note.param.update(object=f"{error}", title="Not loaded", visible=True)
+            reason = str(error)
+            await self._explorer.locked(lambda: self._refuse(reason))
         else:
-            self._explorer.adopt_upload(request, dataset, name)
-        finally:
-            self.chooser.param.update(value=None)
+            await self._explorer.locked(lambda: self._explorer.adopt_upload(*found, name))
+        await self._explorer.locked(lambda: self.chooser.param.update(value=None))
+
+    def _refuse(self, reason: str) -> None:
+        self.note.param.update(object=reason, title="Not loaded", visible=True)

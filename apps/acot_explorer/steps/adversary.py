@@ -105,14 +105,14 @@ class AdversaryStep(Step):
             label="Step",
             icon="skip_next",
             variant="outlined",
-            description=f"{_STRIDE} iterations",
+            description=f"Step: {_STRIDE} iterations",
             **small,
         )
         self.stop = pmui.Button(
             label="Stop",
             icon="stop",
             variant="outlined",
-            description="Stop, keep what was trained; the next training begins anew",
+            description="Stop: what was trained is kept; the next training begins anew",
             **small,
         )
         self.train.on_click(lambda _: self.begin())

@@ -1,0 +1,371 @@
+"""The explorer in Chromium: controls, training, exports, link, upload, keyboard, and no request outside."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pypdf
+import pytest
+from acot_explorer.upload import template_file
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = (
+    int(os.environ.get("ACOT_PATIENCE", "60")) * 1000
+)  # ms; waits end as soon as what they wait for is there
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here"),
+]
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A server of our own on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "apps" / "explorer.py"), "--port", str(port),
+               "--address", "127.0.0.1", "--warm"]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    url = f"http://127.0.0.1:{port}/explorer"
+    try:
+        for _ in range(600):
+            assert server.poll() is None, server.stdout.read()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.terminate()
+        output, _ = server.communicate(timeout=20)
+        assert "Traceback" not in output.replace("WebSocketClosedError", "") or "ERROR" not in output, output
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert CHROMIUM is not None, "CI must have Chromium"
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+                 "--disable-background-networking", "--disable-component-update"]  # fmt: skip
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open the explorer at some settings; afterwards: no request left the machine, no script failed."""
+    contexts, outside, broken = [], [], []
+
+    def watch(page):
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                outside.append(request.url)
+                if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
+                else None
+            ),
+        )
+
+    def open_page(query="", width=1280, height=1000):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, permissions=["clipboard-read", "clipboard-write"]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        watch(page)
+        page.goto(f"{address}?{query}" if query else address, wait_until="domcontentloaded")
+        page.get_by_text(re.compile(r"^Step \d · ")).first.wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert outside == []
+    assert broken == []
+
+
+def figure(page, number=0):
+    """A figure of the open step."""
+    return page.locator("img:visible").nth(number)
+
+
+def shown(page, number=0):
+    """What a figure shows, once it is there."""
+    figure(page, number).wait_for()
+    return figure(page, number).get_attribute("src")
+
+
+def changed(page, before, number=0):
+    """Wait until a figure differs from ``before``."""
+    for _ in range(PATIENCE // 50):
+        now = figure(page, number).get_attribute("src") if figure(page, number).count() else before
+        if now != before:
+            return now
+        page.wait_for_timeout(50)
+    raise AssertionError("the figure did not change")
+
+
+def setting(page, name):
+    """A setting as the address bar has it; None at its default."""
+    page.wait_for_timeout(50)
+    found = re.search(rf"[?&]{name}=([^&]+)", page.url)
+    return found and found[1]
+
+
+def save(page, action):
+    """The file that an action makes the browser save."""
+    with page.expect_download() as download:
+        action()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def export(page, label, number=0):
+    page.get_by_role("button", name=re.compile("^Export the figure")).locator("visible=true").nth(
+        number
+    ).click()
+    return save(page, lambda: page.get_by_role("menuitem", name=label).click())
+
+
+RANDOM = "negatives=random&n_negatives=20"
+
+
+def test_every_step_opens_from_the_map_with_keyboard_alone(visit):
+    page = visit(f"{RANDOM}")
+    places = page.get_by_role("tab")
+    expect(places).to_have_count(8)
+    places.first.focus()
+    for number, title in enumerate(
+        ("Data", "Adversary", "Transport", "Subspace", "Classification", "Sensitivity", "Embedding"), 1
+    ):
+        page.get_by_text(f"Step {number} · {title}").locator("visible=true").wait_for()
+        expect(page.get_by_role("tab", name=f"Step {number}: {title}")).to_have_attribute(
+            "aria-selected", "true"
+        )
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Home")
+    page.get_by_text("Step 1 · Data").locator("visible=true").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "key", "value"),
+    [
+        ("Subspace dimension k", "n_subspaces", "ArrowRight", "2"),
+        ("Distortion weight β₁", "beta1", "ArrowLeft", "0.95"),
+        ("Order weight β₂", "beta2", "ArrowRight", "30.0"),
+        ("Order margin η", "eta", "ArrowRight", "0.015"),
+        ("Number of negatives m", "n_negatives", "ArrowRight", "30"),
+    ],
+)
+def test_each_slider_of_the_subspace_changes_its_setting_and_the_figure(visit, label, name, key, value):
+    page = visit(f"step=subspace&{RANDOM}")
+    before = shown(page)
+    slider = page.get_by_role("slider", name=re.compile(re.escape(label))).locator("visible=true")
+    slider.focus()
+    slider.press(key)
+    changed(page, before)
+    assert setting(page, name) == value
+    page.get_by_role("button", name=re.compile("^Undo")).click()
+    for _ in range(200):
+        if figure(page).get_attribute("src") == before:
+            break
+        page.wait_for_timeout(50)
+    assert figure(page).get_attribute("src") == before  # the same picture, from the cache
+    assert setting(page, name) in (None, "20")
+
+
+def test_menus_of_the_transport_change_solver_and_negatives(visit):
+    page = visit(f"step=transport&{RANDOM}")
+    before = shown(page)
+    expect(page.get_by_text("+0.00% against the exact plan")).to_be_visible()
+    page.get_by_role("combobox", name=re.compile("Transport solver")).click()
+    page.get_by_role("option", name="sinkhorn").click()
+    after = changed(page, before)
+    assert setting(page, "transport") == "sinkhorn"
+    assert figure(page).get_attribute("alt") != ""
+    page.get_by_label(re.compile("^Clip")).locator("visible=true").first.fill("4")
+    page.keyboard.press("Enter")
+    changed(page, after)
+    assert setting(page, "clip") == "4"
+
+
+def test_training_shows_its_curve_pauses_resumes_survives_a_reload_and_stops(visit):
+    page = visit("step=adversary&n_iter=1000&seed=4&sigma=0.02")
+    expect(page.get_by_text("No adversary with these settings yet").first).to_be_visible()
+    page.get_by_role("button", name="Train", exact=True).click()
+    first = shown(page)  # a curve while it trains
+    changed(page, first)
+    page.get_by_role("button", name="Pause").click()
+    resume = page.get_by_role("button", name=re.compile(r"Resume from \d+"))
+    resume.wait_for()
+    done = int(re.search(r"\d+", resume.inner_text())[0])
+    assert 0 < done < 1000
+    page.reload(wait_until="domcontentloaded")
+    resume = page.get_by_role("button", name=f"Resume from {done}")
+    resume.wait_for()
+    shown(page)
+    page.get_by_role("button", name=re.compile("^Step:")).click()
+    page.get_by_role("button", name=f"Resume from {done + 20}").click()
+    page.get_by_role("button", name=re.compile("^Stop")).click()
+    page.get_by_role("button", name="Train", exact=True).wait_for()
+    assert shown(page, 1)  # what was trained is kept and can be used
+
+
+def test_accuracy_stands_beside_average_pooling(visit):
+    page = visit(f"step=classification&{RANDOM}")
+    shown(page)
+    expect(
+        page.get_by_text(re.compile("average pooling", re.I)).locator("visible=true").first
+    ).to_be_visible()
+    words = figure(page).get_attribute("alt")
+    assert "COT + Random" in words
+    assert "Avg. Pool" in words
+    assert "Confusion matrix" in figure(page, 1).get_attribute("alt")
+
+
+def test_each_export_opens_and_is_what_is_shown(visit):
+    page = visit(f"step=subspace&{RANDOM}&beta2=30.0&clip=3")
+    shown(page, 1)
+    name, table = export(page, "CSV (data)")
+    assert name == "acot_energies.csv"
+    energies = pd.read_csv(io.BytesIO(table))
+    assert set(energies["subspace"]) == {"ordered", "unordered", "pca"}
+    ordered = energies.loc[energies["subspace"] == "ordered", "energy"].to_numpy()
+    share = f"{np.mean(np.diff(ordered) < 0):.0%}"
+    assert share in figure(page).get_attribute("alt")
+    name, pdf = export(page, "PDF")
+    assert "Energy over time" in pypdf.PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    name, svg = export(page, "SVG", 1)
+    assert name == "acot_objective.svg"
+    assert svg.lstrip().startswith(b"<?xml")
+    assert b"<image" not in svg
+    name, png = export(page, "PNG (300 dpi)")
+    assert png.startswith(b"\x89PNG")
+    name, everything = save(page, page.get_by_role("button", name=re.compile("^Export all")).click)
+    with zipfile.ZipFile(io.BytesIO(everything)) as file:
+        assert file.read("energies.csv") == table
+        settings = json.loads(file.read("settings.json"))["settings"]
+        assert (settings["beta2"], settings["clip"], settings["negatives"]) == (30.0, 3, "random")
+
+
+def test_the_copied_link_opens_the_same_page(visit):
+    page = visit(f"step=subspace&{RANDOM}&beta2=30.0&n_subspaces=3&clip=2")
+    picture = shown(page)
+    page.get_by_role("button", name=re.compile("^Copy link")).click()
+    page.get_by_role("dialog").wait_for()
+    link = page.get_by_role("dialog").get_by_role("textbox").input_value()
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    assert "beta1=1.0" in link  # defaults, too
+    other = visit(link.partition("?")[2])
+    assert shown(other) == picture
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name=re.compile("^Copy code")).click()
+    code = page.get_by_role("dialog").get_by_role("textbox").input_value()
+    assert "subspace_study" in code
+    assert "beta2=30.0" in code
+
+
+def test_a_link_with_a_bad_value_says_so_and_keeps_the_rest(visit):
+    page = visit(f"step=transport&{RANDOM}&beta2=7&clip=6")
+    page.get_by_text(re.compile("In the link, beta2 = 7")).first.wait_for()
+    shown(page)
+    assert setting(page, "clip") == "6"
+
+
+def test_own_sequences_are_explored_and_bad_files_refused(visit, tmp_path):
+    page = visit("")
+    shown(page)
+    name, template = save(page, page.get_by_role("button", name="Template file").click)
+    assert template == template_file()
+    good, bad = tmp_path / name, tmp_path / "bad.npz"
+    good.write_bytes(template)
+    bad.write_bytes(template[:700])
+    chooser = page.locator("input[type=file]").first
+    chooser.set_input_files(bad)
+    page.get_by_text("Not loaded").wait_for()
+    before = shown(page)
+    chooser.set_input_files(good)
+    changed(page, before)
+    page.get_by_text(re.compile("24 clips, 2 classes")).locator("visible=true").first.wait_for()
+    assert "rising" in figure(page).get_attribute("alt")
+
+
+def test_dark_theme_redraws_the_figures(visit):
+    page = visit(f"step=transport&{RANDOM}")
+    before = shown(page)
+    page.get_by_role("button", name=re.compile("theme", re.I)).click()
+    changed(page, before)
+
+
+def test_reset_and_presets(visit):
+    page = visit(f"step=subspace&{RANDOM}&beta1=0.5")
+    before = shown(page)
+    page.get_by_role("button", name="Presets").click()
+    page.get_by_role("menuitem", name="Order only").click()
+    changed(page, before)
+    assert (setting(page, "beta1"), setting(page, "beta2")) == ("0.0", "100.0")
+    page.get_by_role("button", name=re.compile("^Reset")).click()
+    page.wait_for_function("!location.search.includes('beta')")
+    assert setting(page, "step") == "subspace"
+
+
+def test_narrow_page_needs_no_sideways_scrolling(visit):
+    page = visit(f"step=subspace&{RANDOM}", width=800)
+    shown(page, 1)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 800
+    for number in (0, 1):
+        box = figure(page, number).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 800
+
+
+def axe_source():
+    """axe-core, where it is installed: `npm install axe-core` and the path of axe.min.js in ACOT_AXE."""
+    given = os.environ.get("ACOT_AXE")
+    path = Path(given) if given else ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    return path if path.is_file() else None
+
+
+@pytest.mark.skipif(axe_source() is None, reason="axe-core is not installed (ACOT_AXE)")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("step", ["data", "adversary", "transport", "subspace", "sensitivity"])
+def test_axe_finds_nothing_serious(visit, step, theme):
+    page = visit(f"step={step}&{RANDOM}")
+    if step in ("data", "transport", "subspace"):
+        shown(page)
+    if theme == "dark":
+        page.get_by_role("button", name=re.compile("theme", re.I)).click()
+        page.wait_for_timeout(1500)
+    page.evaluate(axe_source().read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [
+        (rule["id"], [(node["html"][:160], node["target"]) for node in rule["nodes"][:3]])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+    assert serious == []

@@ -2,25 +2,23 @@
 
 IPOT (Xie et al., 2019) is the proximal point method for the transport problem with the Kullback-Leibler
 divergence: pi_{t+1} = argmin <pi, c> + beta KL(pi || pi_t), each proximal problem being approximated by one
-Sinkhorn scaling. It converges to the exact plan for any beta.
+Sinkhorn scaling. It converges to the exact plan for any beta; a smaller beta needs fewer iterations.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from acot_core.couplings import TransportPlan, check_problem, marginal_error
+from acot_core.couplings import TransportPlan, check_problem, marginal_error, warn_unconverged
 
 __all__ = ["ipot", "sinkhorn"]
 
-
-def _log_scalings(log_kernel: Tensor, g: Tensor, log_a: Tensor, log_b: Tensor) -> tuple[Tensor, Tensor]:
-    """One Sinkhorn iteration in the log domain: rows first, then columns. (B, n, 1), (B, 1, m)"""
-    f = log_a - torch.logsumexp(log_kernel + g, 2, keepdim=True)
-    f = torch.where(log_a.isinf(), log_a, f)
-    g = log_b - torch.logsumexp(log_kernel + f, 1, keepdim=True)
-    return f, torch.where(log_b.isinf(), log_b, g)
+_CHECK_EVERY = 10
+_BLOCK_BYTES = 2**20  # kernel and plan, twice each, of the problems that are iterated together on a CPU
+_MARGINAL_TOLERANCE = 1e-4
 
 
 def ipot(
@@ -30,31 +28,194 @@ def ipot(
     *,
     beta: float | Tensor | None = None,
     n_iter: int = 1000,
-    tol: float = 1e-4,
+    tol: float = 5e-4,
     initial: Tensor | None = None,
     trace: bool = False,
 ) -> TransportPlan:
-    """Inexact proximal point method (Eq. 12). See the module's docstring."""
+    """Inexact proximal point method (Eq. 12), stopped by a certificate.
+
+    Parameters
+    ----------
+    cost : Tensor (B, n, m)
+    a, b : Tensors (B, n) and (B, m), optional
+        Masses; zero on padding.
+    beta : float or Tensor (B,), optional
+        Proximal step in the unit of the cost. Default: a tenth of each problem's range of costs.
+    n_iter : int
+        Iterations at most.
+    tol : float
+        A problem is finished when its relative duality gap, which bounds the distance to the exact value,
+        is at most this; looked at every tenth iteration. The plan is then rounded to its marginals (as in
+        Altschuler et al., 2017), so that it is a coupling. 0: all iterations are made and nothing is
+        rounded; ``converged`` means marginals to 1e-4.
+    initial : Tensor (B, n, m), optional
+        Plan to start from, such as that of a similar problem; it is mixed with 1 % of a b', since an entry
+        of zero would stay zero.
+    trace : bool
+        Record value and marginal error after every iteration.
+
+    Returns
+    -------
+    TransportPlan
+
+    Warns
+    -----
+    ConvergenceWarning
+        Some problem did not reach ``tol`` in ``n_iter`` iterations.
+
+    Notes
+    -----
+    Costs that are many times beta underflow as kernels; such batches are iterated in the log domain.
+    """
     a, b = check_problem(cost, a, b)
-    scale = cost.abs().amax((1, 2)).clamp_min(torch.finfo(cost.dtype).tiny)
-    step = 0.1 * scale if beta is None else torch.as_tensor(beta, dtype=cost.dtype, device=cost.device)
-    kernel = -cost / step.reshape(-1, 1, 1)
-    log_a, log_b = a.log()[:, :, None], b.log()[:, None, :]
-    log_plan = (log_a + log_b) if initial is None else initial.log()
+    real = (a > 0)[:, :, None] & (b > 0)[:, None, :]
+    # A constant added to a row or a column changes no plan: the smallest cost of each becomes zero.
+    shifted = torch.where(real, cost, torch.inf)
+    rows = _finite(shifted.amin(2, keepdim=True))
+    shifted = shifted - rows
+    columns = _finite(shifted.amin(1, keepdim=True))
+    shifted = torch.where(real, shifted - columns, 0)
+    widest = shifted.amax((1, 2))
+    if beta is None:
+        lowest = torch.where(real, cost, torch.inf).amin((1, 2))
+        spread = torch.where(real, cost, -torch.inf).amax((1, 2)) - lowest
+        step = 0.1 * torch.where(spread > 0, spread, 1)
+    else:
+        step = torch.as_tensor(beta, dtype=cost.dtype, device=cost.device).expand(len(cost))
+        if not bool((step > 0).all()):
+            raise ValueError(f"beta: expected positive numbers, got {beta!r}")
+    start = a[:, :, None] * b[:, None, :] / a.sum(1)[:, None, None]
+    if initial is not None:
+        if initial.shape != cost.shape:
+            raise ValueError(f"initial: expected shape {tuple(cost.shape)}, got {tuple(initial.shape)}")
+        start = 0.99 * initial.to(cost) + 0.01 * start
+    offset = (rows[:, :, 0] * a).sum(1) + (columns[:, 0] * b).sum(1)
+    ratio = float((widest / step).max()) if len(cost) else 0.0
+
+    plan = torch.empty_like(cost)
+    count = torch.zeros(len(cost), dtype=torch.int64, device=cost.device)
+    met = torch.zeros(len(cost), dtype=torch.bool, device=cost.device)
+    values: list[Tensor] = []
+    block = len(cost)
+    if cost.device.type == "cpu" and not trace:
+        block = max(1, _BLOCK_BYTES // (4 * cost[:1].numel() * cost.element_size()))
+    for i in range(0, len(cost), max(block, 1)):
+        part = slice(i, i + block)
+        c, p, q = shifted[part], a[part], b[part]
+        iterate = _in_log_domain if ratio > 200 else _in_primal_domain
+        steps = iterate(c, p, q, step[part], start[part], ratio, check_every=1 if trace else _CHECK_EVERY)
+        open_ = torch.ones_like(met[part])
+        for done, P, f in steps:
+            if trace:
+                values.append(torch.stack([(P * cost).sum((1, 2)), marginal_error(P, a, b)], 1))
+            last = done >= n_iter
+            if tol > 0 or last:
+                if tol > 0:
+                    P = _round(P, p, q)
+                close = _close(c, P.to(c), p, q, f.to(c), offset[part], real[part], tol)
+                stop = open_ & (close | last)
+                plan[part] = torch.where(stop[:, None, None], P.to(c), plan[part])
+                met[part] |= open_ & close
+                count[part] += torch.where(stop, done, 0)
+                open_ = open_ & ~stop
+            if last or (tol > 0 and not bool(open_.any())):
+                break
+    error = marginal_error(plan, a, b)
+    answer = TransportPlan(
+        plan,
+        (plan * cost).sum((1, 2)),
+        error,
+        count,
+        met if tol > 0 else error <= _MARGINAL_TOLERANCE,
+        torch.stack(values) if trace else None,
+    )
+    return warn_unconverged(answer, "ipot") if tol > 0 else answer
+
+
+def _finite(x: Tensor) -> Tensor:
+    return torch.where(x.isfinite(), x, 0)
+
+
+def _close(
+    c: Tensor, P: Tensor, a: Tensor, b: Tensor, f: Tensor, offset: Tensor, real: Tensor, tol: float
+) -> Tensor:
+    """Whether couplings P are within tol of the optimum, by weak duality: (B,)."""
+    apart = torch.where(real, c, torch.inf)
+    g = _finite((apart - f[:, :, None]).amin(1))  # the best g for f, and then the best f for g
+    f = _finite((apart - g[:, None, :]).amin(2))
+    bound = (a * f).sum(1) + (b * g).sum(1)
+    value = (P * c).sum((1, 2))
+    # Near a value of zero, relative to a thousandth of the costs' range.
+    scale = (value + offset).abs().clamp_min(0) + 1e-3 * c.amax((1, 2))
+    return (value - bound <= tol * scale) & (marginal_error(P, a, b) <= _MARGINAL_TOLERANCE)
+
+
+def _round(P: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """A coupling near P: rows and columns with too much are scaled down, what is missing is spread."""
+    P = P * (a / P.sum(2).clamp_min(1e-30)).clamp_max(1)[:, :, None]
+    P = P * (b / P.sum(1).clamp_min(1e-30)).clamp_max(1)[:, None, :]
+    short_a, short_b = (a - P.sum(2)).clamp_min(0), (b - P.sum(1)).clamp_min(0)
+    share = short_b / short_b.sum(1, keepdim=True).clamp_min(1e-30)
+    return P + short_a[:, :, None] * share[:, None, :]
+
+
+def _in_primal_domain(
+    c: Tensor, a: Tensor, b: Tensor, step: Tensor, start: Tensor, ratio: float, *, check_every: int
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Iterations, plan and row potentials, every ``check_every`` iterations and without end.
+
+    The plan is diag(u) (P * K^s) diag(v): scalings are collected, and multiplied into P only before K^s could
+    underflow or somebody looks.
+    """
+    dtype = torch.float64 if ratio > 30 else c.dtype
+    c, a, b, step, P = (t.to(dtype) for t in (c, a, b, step, start))
+    kernel = torch.exp(-c / step[:, None, None])
+    kernel_t = kernel.mT.contiguous()
+    tiny = torch.finfo(dtype).tiny
+    period = max(1, min(20, int((30 if dtype == torch.float32 else 300) / max(ratio, 1))))
+    a, b = a[:, None, :], b[:, None, :]  # rows, since row times matrix is the fast product on a CPU
+    v_last = torch.ones_like(b)  # the scaling that the last iteration ended with
+    done = 0
+    while True:
+        P_t = P.mT.contiguous()
+        u, v = torch.ones_like(a), torch.ones_like(b)
+        for _ in range(min(period, check_every - done % check_every)):
+            P, P_t = P.mul_(kernel), P_t.mul_(kernel_t)
+            u_old, v_old = u, v
+            u = a / ((v * v_last) @ P_t).clamp_min_(tiny)  # (1,m) @ (m,n) -> (1,n)
+            v = b / (u @ P).clamp_min_(tiny)  # (1,n) @ (n,m) -> (1,m)
+            v_last = v / v_old.clamp_min(tiny)
+            done += 1
+        P = P.mul_(u.mT).mul_(v)
+        if done % check_every == 0:
+            yield done, P, step[:, None] * (u / u_old.clamp_min(tiny)).clamp_min(tiny).log()[:, 0]
+
+
+def _in_log_domain(
+    c: Tensor, a: Tensor, b: Tensor, step: Tensor, start: Tensor, ratio: float, *, check_every: int
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """The same for any ratio of cost to beta, in logarithms and double precision."""
+    c, step = c.double(), step.double()
+    log_a, log_b = a.double().log()[:, :, None], b.double().log()[:, None, :]
+    log_plan = start.double().log()
+    kernel = -c / step[:, None, None]
     g = torch.where(log_b.isinf(), log_b, 0)
     done = 0
-    for done in range(1, n_iter + 1):
+    while True:
         log_kernel = log_plan + kernel
         f, g = _log_scalings(log_kernel, g, log_a, log_b)
-        update = f + log_kernel + g
-        change = (update.exp() - log_plan.exp()).abs().sum((1, 2))
-        log_plan = update
-        if done % 10 == 0 and bool((change <= 1e-2 * tol * a.sum(1)).all()):
-            break
-    plan = log_plan.exp()
-    error = marginal_error(plan, a, b)
-    count = torch.full((len(cost),), done, device=cost.device)
-    return TransportPlan(plan, (plan * cost).sum((1, 2)), error, count, error <= max(tol, 1e-4))
+        log_plan = f + log_kernel + g
+        done += 1
+        if done % check_every == 0:
+            yield done, log_plan.exp(), step[:, None] * _finite(f[:, :, 0])
+
+
+def _log_scalings(log_kernel: Tensor, g: Tensor, log_a: Tensor, log_b: Tensor) -> tuple[Tensor, Tensor]:
+    """One Sinkhorn iteration in the log domain: rows first, then columns. (B, n, 1), (B, 1, m)"""
+    f = log_a - torch.logsumexp(log_kernel + g, 2, keepdim=True)
+    f = torch.where(log_a.isinf(), log_a, f)
+    g = log_b - torch.logsumexp(log_kernel + f, 1, keepdim=True)
+    return f, torch.where(log_b.isinf(), log_b, g)
 
 
 def sinkhorn(
@@ -66,17 +227,38 @@ def sinkhorn(
     n_iter: int = 1000,
     tol: float = 1e-4,
 ) -> TransportPlan:
-    """Entropic transport: argmin <pi, c> + epsilon KL(pi || a b'), in the log domain."""
+    """Entropic transport: argmin <pi, c> + epsilon KL(pi || a b'), in the log domain.
+
+    Parameters
+    ----------
+    cost : Tensor (B, n, m)
+    a, b : Tensors (B, n) and (B, m), optional
+        Masses; zero on padding.
+    epsilon : float
+        Weight of the entropy, in the unit of the cost.
+    n_iter : int
+        Iterations at most.
+    tol : float
+        Marginal error at which a batch is finished.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Some problem did not reach ``tol`` in ``n_iter`` iterations.
+    """
     a, b = check_problem(cost, a, b)
-    kernel = -cost / epsilon
-    log_a, log_b = a.log()[:, :, None], b.log()[:, None, :]
+    if not epsilon > 0:
+        raise ValueError(f"epsilon: expected a positive number, got {epsilon!r}")
+    kernel = -cost.double() / epsilon
+    log_a, log_b = a.double().log()[:, :, None], b.double().log()[:, None, :]
     g = torch.where(log_b.isinf(), log_b, 0)
     done = 0
     for done in range(1, n_iter + 1):
         f, g = _log_scalings(kernel, g, log_a, log_b)
-        if done % 10 == 0 and bool((marginal_error((f + kernel + g).exp(), a, b) <= tol).all()):
+        if done % _CHECK_EVERY == 0 and bool((marginal_error((f + kernel + g).exp(), a, b) <= tol).all()):
             break
-    plan = (f + kernel + g).exp()
+    plan = (f + kernel + g).exp().to(cost)
     error = marginal_error(plan, a, b)
     count = torch.full((len(cost),), done, device=cost.device)
-    return TransportPlan(plan, (plan * cost).sum((1, 2)), error, count, error <= tol)
+    answer = TransportPlan(plan, (plan * cost).sum((1, 2)), error, count, error <= 2 * tol)
+    return warn_unconverged(answer, "sinkhorn")

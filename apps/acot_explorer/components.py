@@ -112,8 +112,10 @@ img { width: 100%; height: auto; display: block; transition: opacity .12s; }
 .frame.busy img { opacity: .45; }
 .message { padding: 48px 28px; text-align: center; color: var(--ink); font: 15px/1.5 Roboto, sans-serif;
            white-space: pre-line; }
-.tip { position: absolute; pointer-events: none; background: var(--ink); color: var(--paper); border-radius: 6px;
-       padding: 4px 8px; font: 13px/1.35 Roboto, sans-serif; white-space: pre-line; z-index: 2; max-width: 260px; }
+.tip { position: absolute; pointer-events: none; background: var(--ink); color: var(--paper);
+       border-radius: 6px;
+       padding: 4px 8px; font: 13px/1.35 Roboto, sans-serif; white-space: pre-line; z-index: 2;
+       max-width: 260px; }
 .ring { position: absolute; width: 14px; height: 14px; margin: -8px 0 0 -8px; border: 2px solid var(--accent);
         border-radius: 50%; pointer-events: none; }
 [hidden] { display: none !important; }
@@ -203,5 +205,5 @@ export function render({model}) {
 """
 
     def send(self, **message: Any) -> None:
-        """Send one message to the page: ``kind`` "file" (name, mime, content in base64) or "text" (content)."""
+        """Send one message: ``kind`` "file" (name, mime, content in base64) or "text" (content)."""
         self._send_msg(message)

@@ -26,7 +26,7 @@ def control(settings: Settings, name: str) -> Any:
     if isinstance(field, param.Boolean):
         return pmui.Switch.from_param(field, **common)
     if name in PARAMETERS and isinstance(field, param.Selector):
-        return pmui.DiscreteSlider.from_param(field, formatter="%g", **common)
+        return _discrete(settings, name, common)
     if isinstance(field, param.Selector):
         return pmui.Select.from_param(field, **common)
     if name in ("seed", "clip", "image"):
@@ -39,3 +39,20 @@ def control(settings: Settings, name: str) -> Any:
 def controls(settings: Settings, *names: str) -> list[Any]:
     """Widgets for several settings."""
     return [control(settings, name) for name in names]
+
+
+def _discrete(settings: Settings, name: str, common: dict[str, Any]) -> Any:
+    """A slider through given values, as a slider through their positions.
+
+    panel-material-ui's own DiscreteSlider loses every change when Panel's ``throttled`` is on (0.16).
+    """
+    choices = list(settings.param[name].objects)
+
+    def state() -> dict[str, Any]:
+        value = getattr(settings, name)
+        return {"value": choices.index(value), "value_label": f"{value:g}"}
+
+    slider = pmui.IntSlider(start=0, end=len(choices) - 1, **state(), **common)
+    slider.param.watch(lambda event: settings.param.update(**{name: choices[event.new]}), "value")
+    settings.param.watch(lambda _: slider.param.update(**state()), name)
+    return slider

@@ -130,7 +130,7 @@ class Desk:
         return self.find(("adversary", request))
 
     def need_adversary(self, request: AdversaryRequest) -> int:
-        """Iterations of the adversary to use; where there is none its training begins, and `NotReady` is raised."""
+        """Iterations of the adversary to use; without one its training begins, and `NotReady` is raised."""
         known = adversaries().get(request, self.settings.n_iter) or adversaries().get(request)
         if known is not None:
             return known.n_iter_

@@ -19,6 +19,7 @@ MIME = {
     "pdf": "application/pdf",
     "csv": "text/csv",
     "zip": "application/zip",
+    "npz": "application/octet-stream",
     "py": "text/x-python",
 }
 

@@ -57,7 +57,7 @@ class Job:
 
     def _callback(self, progress: Progress) -> None:
         self.latest = progress
-        if self._stop.is_set():
+        if self._stop.is_set() or not threading.main_thread().is_alive():  # the server is going down
             raise Cancelled
 
     def run(self) -> None:

@@ -1,7 +1,7 @@
 """The page of one visitor: the map, the open step, the settings, and what runs for them.
 
-Nothing here computes. Figures come from `render.picture` in the figure pool, long work from `jobs.runner`; the
-event loop only hands results to the browser. A change while a figure is being made makes that figure stale:
+Nothing here computes. Figures come from `render.picture` in the figure pool, long work from `jobs.runner`;
+the event loop only hands results to the browser. A change while a figure is made makes that figure stale:
 it is dropped and the newest settings are drawn.
 """
 
@@ -173,7 +173,7 @@ class Explorer:
             query = self.settings.to_query(full=False)
             location.search = f"?{query}" if query else ""
         if "step" in names:
-            # New models go out in a callback of their own: Panel may send changes of a widget's event ahead of
+            # New models go out in a callback of their own: Panel may send changes of an event ahead of
             # others, and a change must not reach the browser before the model that it is about.
             self._soon(self._open_step)
         if names & {"step", *self.step.inputs}:
@@ -217,6 +217,11 @@ class Explorer:
         else:
             self._drawing = True
             self._task = asyncio.ensure_future(self._draw())
+
+    @property
+    def drawing(self) -> bool:
+        """Whether figures are being made."""
+        return self._drawing
 
     async def locked(self, function: Callable[[], Any]) -> Any:
         """Run a quick function as the document's next callback, in order with all other changes to it."""

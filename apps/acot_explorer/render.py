@@ -31,8 +31,9 @@ Points = list[list[Any]]
 class FigureSpec:
     """One figure: a file name, how it is computed and drawn, and the words that replace it.
 
-    A ``wide`` figure takes the page's width, others stand in pairs. ``compute`` takes a request (hashable); ``plot`` a record, theme and width; ``describe`` gives the text for
-    a reader who cannot see the figure; ``points`` finds named places in the drawn figure.
+    A ``wide`` figure takes the page's width, others stand in pairs. ``compute`` takes a request (hashable);
+    ``plot`` a record, theme and width; ``describe`` gives the text for a reader who cannot see the figure;
+    ``points`` finds named places in the drawn figure.
     """
 
     name: str

@@ -46,7 +46,7 @@ class AdversaryRequest:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The adversary that the settings describe. Eq. (8) has no λ: there they are left at their defaults."""
+        """The adversary that the settings describe. Eq. (8) has no λ: there they are zero."""
         chosen = settings.pick("stream", "sigma", "lambda1", "lambda2", "pivot", "adversarial", "seed")
         request = cls(DataRequest.of(settings), **chosen)
         return request if request.adversarial else replace(request, lambda1=0.0, lambda2=0.0)

@@ -1,4 +1,4 @@
-"""How a step stands on the page: words, controls on the left, figures on the right (below, where it is narrow)."""
+"""How a step stands on the page: words, controls on the left, figures on the right or below."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     explore(lambda beta2, n_subspaces: plot_energies(study(beta2, n_subspaces)), "beta2", "n_subspaces")
 
-The figure is drawn by the same `acot_core.figures.style.render` as everywhere, into an image: what the notebook
-shows without a kernel is what it showed last.
+The figure is drawn by the same `acot_core.figures.style.render` as everywhere, into an image: what the
+notebook shows without a kernel is what it showed last.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from acot_core.figures.style import format_of, render
 from acot_core.files import atomic_write
 from acot_core.parameters import PARAMETERS
 
-__all__ = ["Explore", "explore", "slider"]
+__all__ = ["Explore", "explore", "show", "slider"]
 
 _DPI = 150
 _EXPORT_DPI = 300
@@ -89,6 +89,11 @@ class Explore(widgets.VBox):
         foot = widgets.HBox([self.file, self.button])
         super().__init__([*self.controls.values(), self.image, self.message, foot])
 
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """The widget, and its picture for whoever reads the notebook without a kernel."""
+        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**options) or {})
+        return bundle | {"image/png": base64.b64encode(self.image.value).decode()}
+
     @property
     def values(self) -> dict[str, Any]:
         """The controls' values."""
@@ -118,8 +123,13 @@ class Explore(widgets.VBox):
 
 
 def explore(draw: Callable[..., Figure], *names: str, file: str = "figure.pdf", **controls: Any) -> Explore:
-    """Sliders for the named parameters (and any other widgets, by keyword) with a figure that follows them."""
+    """Sliders for named parameters, and other widgets by keyword, with a figure that follows them."""
     return Explore(draw, {**{name: slider(name) for name in names}, **controls}, file)
+
+
+def show(figure: Figure, file: str = "figure.pdf") -> Explore:
+    """A finished figure with its export button."""
+    return Explore(lambda: figure, {}, file)
 
 
 def _escape(text: str) -> str:

@@ -62,7 +62,8 @@ def _describe_training(view: TrainingView) -> str:
 
 def _describe_negatives(view: NegativesView) -> str:
     return (
-        f"Mean frame, noise and negative of the clip: the classifier is right on {view.correct:.0%} of the frames "
+        f"Mean frame, noise and negative of the clip: the classifier is right on {view.correct:.0%} of "
+        f"the frames "
         f"and fooled by {view.fooled:.0%} of the negatives"
     )
 
@@ -77,7 +78,8 @@ class AdversaryStep(Step):
     name = "adversary"
     question = "What noise makes a frame lose its class?"
     method = (
-        "A generator g learns noise x̂ which, taken from a frame, leaves a negative y that a critic h cannot tell "
+        "A generator g learns noise x̂ which, taken from a frame, leaves a negative y that a critic h "
+        "cannot tell "
         "from real frames (Wasserstein GAN) and for which a fixed classifier ζ ranks the right class last."
     )
     equation = (
@@ -86,8 +88,10 @@ class AdversaryStep(Step):
         r"z\sim\mathcal N(\bar X,\sigma^2 I)"
     )
     notice = (
-        "The fooling rate climbs from nothing; the noise need not be large for that. Below, see where it strikes: "
-        "the negative keeps the background and loses the features that carry the class. Then try σ = 0.5, or λ₁ = 0."
+        "The fooling rate climbs from nothing; the noise need not be large for that. Below, see where it "
+        "strikes: "
+        "the negative keeps the background and loses the features that carry the class. Then try σ = "
+        "0.5, or λ₁ = 0."
     )
     inputs = ("dataset", "stream", "encoder", "seed", "clip", "sigma", "lambda1", "lambda2", "pivot",
               "adversarial", "n_iter", "n_negatives")  # fmt: skip
@@ -186,7 +190,8 @@ class AdversaryStep(Step):
 
     def poll(self) -> None:
         """Redraw the curves while they grow."""
-        self.explorer.refresh()
+        if not self.explorer.drawing:  # else a curve that takes longer than a poll would never be shown
+            self.explorer.refresh()
 
     # ------------------------------------------------------------ figures
 
@@ -230,8 +235,10 @@ class AdversaryStep(Step):
             return ""
         last = history[history["split"] == "train"].iloc[-1]
         text = (
-            f"After {int(last['iteration'])} iterations **{last['fooling_rate']:.0%}** of the training frames fool ζ "
-            f"(misclassified: {last['misclassification_rate']:.0%}), with noise of norm {last['noise_norm']:.2f}"
+            f"After {int(last['iteration'])} iterations **{last['fooling_rate']:.0%}** of the training "
+            f"frames fool ζ "
+            f"(misclassified: {last['misclassification_rate']:.0%}), with noise of norm "
+            f"{last['noise_norm']:.2f}"
         )
         held_out = history[history["split"] == "held_out"]
         if len(held_out):

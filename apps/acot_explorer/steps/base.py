@@ -14,15 +14,21 @@ from acot_explorer.requests import AdversaryRequest, ClipRequest, DataRequest
 if TYPE_CHECKING:
     from acot_explorer.page import Explorer
 
-__all__ = ["NotReady", "Step", "clip_request"]
+__all__ = ["OF_NEGATIVES", "NotReady", "Step", "clip_request"]
+
+OF_NEGATIVES = (
+    "dataset", "stream", "encoder", "seed", "clip", "negatives", "n_negatives", "transport", "sigma",
+    "lambda1", "lambda2", "pivot", "adversarial", "n_iter",
+)  # fmt: skip
+"""The settings that a clip's negatives and its plan depend on."""
 
 
 class Step:
     """One step of the method on the page.
 
-    Class attributes give the words: ``name``, ``question`` (what one asks here), ``method`` (what is computed,
-    with the paper's equation in LaTeX), ``notice`` (what to see), and ``inputs`` (the settings that its
-    figures depend on), ``shown`` (those that get a control here).
+    Class attributes give the words: ``name``, ``question`` (what one asks here), ``method`` (what is
+    computed, with the paper's ``equation`` in LaTeX), ``notice`` (what to see), ``inputs`` (the settings that
+    its figures depend on) and ``shown`` (those that get a control here).
     """
 
     name: ClassVar[str]

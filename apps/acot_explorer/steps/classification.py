@@ -11,7 +11,7 @@ from acot_core.records import Record
 from acot_explorer.render import FigureSpec, record
 from acot_explorer.requests import ClipRequest
 from acot_explorer.snippets import adversary_lines, load_lines
-from acot_explorer.steps.base import Step, clip_request
+from acot_explorer.steps.base import OF_NEGATIVES, Step, clip_request
 from acot_explorer.store import adversaries, load_dataset
 
 __all__ = ["ClassificationStep"]
@@ -90,16 +90,18 @@ class ClassificationStep(Step):
     name = "classification"
     question = "Do the subspaces tell the classes apart?"
     method = (
-        "Every clip becomes its subspace U. A support vector machine compares subspaces by the kernel below, which "
+        "Every clip becomes its subspace U. A support vector machine compares subspaces by the kernel "
+        "below, which "
         "does not mind how a basis is turned or signed. Averages and PCA are judged in the same way."
     )
     equation = r"K(U_1,U_2)=\exp\bigl(\gamma\,\|U_1^\top U_2\|_F^2\bigr)"
     notice = (
-        "On the planted data every class is another's time reversal: averages confuse each pair, and the confusion "
-        "matrix of β₂ = 0 shows it as 2 × 2 blocks. Order pulls the pairs apart. GRP has order, but no contrast."
+        "On the planted data every class is another's time reversal: averages confuse each pair, and the "
+        "confusion "
+        "matrix of β₂ = 0 shows it as 2 × 2 blocks. Order pulls the pairs apart. GRP has order, but no "
+        "contrast."
     )
-    inputs = ("dataset", "stream", "encoder", "seed", "negatives", "n_negatives", "transport", "sigma", "lambda1",
-              "lambda2", "pivot", "adversarial", "n_iter", "n_subspaces", "beta1", "beta2", "eta", "C")  # fmt: skip
+    inputs = (*OF_NEGATIVES, "n_subspaces", "beta1", "beta2", "eta", "C")
     shown = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "negatives", "C")
     figures = ((ACCURACIES, "Accuracy beside the baselines"), (CONFUSION, "Confusion matrix"))
 
@@ -114,8 +116,10 @@ class ClassificationStep(Step):
         rows = record(ACCURACIES, request).accuracies.set_index("method")
         ours, average = rows.loc["acot"], rows.loc["average"]
         return (
-            f"**{ours['label']} {ours['accuracy']:.1%}** ({ours['correct']} of {ours['n_test']} test clips), average "
-            f"pooling {average['accuracy']:.1%}. One split, one seed: step 6 and `acot_core.experiments.ablation` "
+            f"**{ours['label']} {ours['accuracy']:.1%}** ({ours['correct']} of {ours['n_test']} test "
+            f"clips), average "
+            f"pooling {average['accuracy']:.1%}. One split, one seed: step 6 and "
+            f"`acot_core.experiments.ablation` "
             "give intervals over seeds."
         )
 

@@ -55,7 +55,8 @@ class DataStep(Step):
     )
     equation = r"X=\langle x_1,\dots,x_n\rangle,\quad x_t\in\mathbb{R}^d_{\ge 0},\ \|x_t\|=1"
     notice = (
-        "Step through the clips: the bright, steady rows are background that all classes share. The class shows "
+        "Step through the clips: the bright, steady rows are background that all classes share. The "
+        "class shows "
         "only in a few rows that brighten or fade with time, and the averages on the right hide just that."
     )
     inputs = ("dataset", "stream", "encoder", "seed", "clip")
@@ -85,8 +86,10 @@ class DataStep(Step):
         n, d = dataset.streams[request.stream][request.clip].shape
         part = "training" if request.clip in set(train.tolist()) else "test"
         return (
-            f"**{dataset.name}**: {len(dataset)} clips, {len(dataset.class_names)} classes, {len(train)} to train "
-            f"and {len(test)} to test. Clip {request.clip} ({part}): *{dataset.class_names[dataset.labels[request.clip]]}*, "
+            f"**{dataset.name}**: {len(dataset)} clips, {len(dataset.class_names)} classes, {len(train)} "
+            f"to train "
+            f"and {len(test)} to test. Clip {request.clip} ({part}): "
+            f"*{dataset.class_names[dataset.labels[request.clip]]}*, "
             f"{n} frames × {d} features."
         )
 

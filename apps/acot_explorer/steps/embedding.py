@@ -68,12 +68,16 @@ class EmbeddingStep(LongStep):
     name = "embedding"
     question = "Do the classes form clusters?"
     method = (
-        "t-SNE lays frames with their negatives, and then three representations of the test clips, into the plane. "
-        "Silhouette and neighbour purity are measured between the representations themselves, not in the picture."
+        "t-SNE lays frames with their negatives, and then three representations of the test clips, into "
+        "the plane. "
+        "Silhouette and neighbour purity are measured between the representations themselves, not in the "
+        "picture."
     )
     notice = (
-        "In (a) the crosses lie among the circles: negatives are close to the data. From (b) to (d) look at the "
-        "purity under each panel, not at pretty gaps. Point at a dot to see its clip; click to open it in step 1."
+        "In (a) the crosses lie among the circles: negatives are close to the data. From (b) to (d) look "
+        "at the "
+        "purity under each panel, not at pretty gaps. Point at a dot to see its clip; click to open it "
+        "in step 1."
     )
     verb = "Embed"
     title = "Embedding"
@@ -115,7 +119,8 @@ class EmbeddingStep(LongStep):
             return ""
         purity = found.quality.set_index("panel")["purity"]
         return (
-            f"Purity of the five nearest neighbours: average pooling **{purity['average']:.0%}**, random contrast "
+            f"Purity of the five nearest neighbours: average pooling **{purity['average']:.0%}**, random "
+            f"contrast "
             f"**{purity['cot-random']:.0%}**, adversarial contrast **{purity['acot']:.0%}**."
         )
 

@@ -91,16 +91,19 @@ class SensitivityStep(LongStep):
     name = "sensitivity"
     question = "How much does each choice matter?"
     method = (
-        "One parameter runs through its range while the others stay as they are set; each point is trained and "
+        "One parameter runs through its range while the others stay as they are set; each point is "
+        "trained and "
         "judged anew for every seed. The dotted line marks the present setting."
     )
     notice = (
-        "The paper finds little from β₁ and much from β₂ (Fig. 2): an order weight that is too small is no order at "
-        "all. A band that is wider than the curve is high says that the seeds disagree more than the settings."
+        "The paper finds little from β₁ and much from β₂ (Fig. 2): an order weight that is too small is "
+        "no order at "
+        "all. A band that is wider than the curve is high says that the seeds disagree more than the "
+        "settings."
     )
     verb = "Run the sweep"
     title = "Sweeping"
-    invitation = "Choose a parameter and press Run the sweep.\nIt trains one adversary a seed; finished points are kept."
+    invitation = "Choose a parameter and press Run the sweep.\nFinished points are kept when it is stopped."
     inputs = ("dataset", "stream", "encoder", "seed", "sigma", "lambda1", "lambda2", "pivot", "adversarial",
               "n_iter", "swept", "n_seeds", *_POOLING)  # fmt: skip
     shown = ("swept", "n_seeds", "n_subspaces", "beta1", "beta2", "eta", "n_negatives", "sigma")
@@ -145,8 +148,10 @@ class SensitivityStep(LongStep):
         ours = found.scores[found.scores["value"].notna()].groupby("value")["accuracy"].mean()
         base = found.scores.loc[found.scores["value"].isna(), "accuracy"].mean()
         return (
-            f"Between **{ours.min():.0%}** (at {ours.idxmin():g}) and **{ours.max():.0%}** (at {ours.idxmax():g}); "
-            f"average pooling {base:.0%}; {request.n_seeds} seed(s), {len(FIGURE2[request.parameter])} values."
+            f"Between **{ours.min():.0%}** (at {ours.idxmin():g}) and **{ours.max():.0%}** (at "
+            f"{ours.idxmax():g}); "
+            f"average pooling {base:.0%}; {request.n_seeds} seed(s), {len(FIGURE2[request.parameter])} "
+            f"values."
         )
 
     def code(self) -> str:

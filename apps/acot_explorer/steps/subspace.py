@@ -10,7 +10,7 @@ from acot_explorer.clips import frames_of, negatives_of
 from acot_explorer.render import FigureSpec, record
 from acot_explorer.requests import ClipRequest
 from acot_explorer.snippets import clip_lines, load_lines
-from acot_explorer.steps.base import NotReady, Step, clip_request
+from acot_explorer.steps.base import OF_NEGATIVES, NotReady, Step, clip_request
 
 __all__ = ["SubspaceStep"]
 
@@ -40,7 +40,8 @@ def _study(request: _Request) -> SubspaceStudy:
 def _describe_energies(study: SubspaceStudy) -> str:
     falls = study.violations
     return (
-        f"Energy over {len(study.energies)} frames; it falls at {falls['ordered']:.0%} of the steps with order, "
+        f"Energy over {len(study.energies)} frames; it falls at {falls['ordered']:.0%} of the steps with "
+        f"order, "
         f"{falls['unordered']:.0%} without"
     )
 
@@ -62,7 +63,8 @@ class SubspaceStep(Step):
     name = "subspace"
     question = "Which directions tell the clip from its negatives, in order?"
     method = (
-        "The subspace U maximises the distance of the projected frames from their negatives, keeps the distortion "
+        "The subspace U maximises the distance of the projected frames from their negatives, keeps the "
+        "distortion "
         "small (β₁) and lets the projected energy grow with time (β₂, margin η)."
     )
     equation = (
@@ -70,11 +72,11 @@ class SubspaceStep(Step):
         r"+\tfrac{\beta_2}{n-1}\sum_t\bigl[\|U^\top x_t\|^2+\eta-\|U^\top x_{t+1}\|^2\bigr]_+"
     )
     notice = (
-        "Raise β₂ and the green curve is pulled upwards over time, away from PCA's; set it to 0 and it lies on the "
+        "Raise β₂ and the green curve is pulled upwards over time, away from PCA's; set it to 0 and it "
+        "lies on the "
         "dashed one. Raise k and ever more energy is kept, but order is harder to impose."
     )
-    inputs = ("dataset", "stream", "encoder", "seed", "clip", "negatives", "n_negatives", "transport", "sigma",
-              "lambda1", "lambda2", "pivot", "adversarial", "n_iter", "n_subspaces", "beta1", "beta2", "eta")  # fmt: skip
+    inputs = (*OF_NEGATIVES, "n_subspaces", "beta1", "beta2", "eta")
     shown = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "negatives", "transport", "clip")
     figures = ((ENERGIES, "Energy over time"), (TERMS, "The objective's terms"))
 
@@ -95,7 +97,8 @@ class SubspaceStep(Step):
         falls = study.violations
         angles = ", ".join(f"{a:.0f}°" for a in study.angles)
         return (
-            f"The energy falls at **{falls['ordered']:.0%}** of the steps ({falls['unordered']:.0%} without order, "
+            f"The energy falls at **{falls['ordered']:.0%}** of the steps ({falls['unordered']:.0%} "
+            f"without order, "
             f"{falls['pca']:.0%} for PCA). Angle to PCA's subspace: {angles}."
         )
 

@@ -11,7 +11,7 @@ from acot_explorer.clips import frames_of, negatives_of
 from acot_explorer.render import FigureSpec, record
 from acot_explorer.requests import ClipRequest
 from acot_explorer.snippets import clip_lines, load_lines
-from acot_explorer.steps.base import Step, clip_request
+from acot_explorer.steps.base import OF_NEGATIVES, Step, clip_request
 
 __all__ = ["TransportStep"]
 
@@ -33,7 +33,7 @@ def _study(request: _Request) -> TransportStudy:
 
 def _describe_plan(study: TransportStudy) -> str:
     n, m = study.plan.shape
-    return f"Transport plan between {n} frames and {m} negatives; cost {study.value:.4f}, exact {study.exact:.4f}"
+    return f"Plan between {n} frames and {m} negatives; cost {study.value:.4f}, exact {study.exact:.4f}"
 
 
 def _describe_ipot(study: TransportStudy) -> str:
@@ -57,12 +57,13 @@ class TransportStep(Step):
     )
     equation = r"\min_{\pi\in\Pi(\mu_X,\nu_Y)}\ \sum_{i,j}\pi_{ij}\,\|f_U(x_i)-y_j\|^2,\qquad f_U=UU^\top"
     notice = (
-        "Adversarial negatives are made of the clip's own frames, so the plan follows the diagonal: each frame "
-        "meets what is left of itself. Choose random negatives and the band dissolves. IPOT reaches the exact "
+        "Adversarial negatives are made of the clip's own frames, so the plan follows the diagonal: each "
+        "frame "
+        "meets what is left of itself. Choose random negatives and the band dissolves. IPOT reaches the "
+        "exact "
         "cost within some hundred cheap iterations; Sinkhorn stays blurred."
     )
-    inputs = ("dataset", "stream", "encoder", "seed", "clip", "negatives", "n_negatives", "transport", "sigma",
-              "lambda1", "lambda2", "pivot", "adversarial", "n_iter")  # fmt: skip
+    inputs = OF_NEGATIVES
     shown = ("clip", "negatives", "n_negatives", "transport")
     figures = ((PLAN, "Transport plan"), (IPOT, "IPOT beside the exact value"))
 
@@ -80,7 +81,8 @@ class TransportStep(Step):
         used = int((study.plan > 1e-3 / study.plan.size).sum())
         gap = study.value / study.exact - 1 if study.exact > 0 else 0.0
         return (
-            f"Cost **{study.value:.4f}**, {gap:+.2%} against the exact plan; {used} of {study.plan.size} pairs carry "
+            f"Cost **{study.value:.4f}**, {gap:+.2%} against the exact plan; {used} of {study.plan.size} "
+            f"pairs carry "
             f"mass; marginals are off by {study.marginal_error:.1e}."
         )
 

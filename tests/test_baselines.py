@@ -23,7 +23,7 @@ from acot_core.baselines.discriminative import _MarginLoss
 from acot_core.baselines.signals import resample
 from acot_core.grassmann import projection_kernel, random_point
 from acot_core.negatives import random_negatives
-from acot_core.sequences import pad
+from acot_core.sequences import check_sequences, pad
 
 POOLINGS = [
     AveragePooling(), MaxPooling(), RankPooling(), PCASubspace(2), GRP(2), KRP(2, n_landmarks=20),
@@ -41,7 +41,7 @@ def make(lengths: tuple[int, ...] = (5, 12, 8, 1, 20), d: int = 10, seed: int = 
 def same(a: np.ndarray, b: np.ndarray) -> None:
     """Equal descriptors; of subspaces, equal spans."""
     if a.ndim == 3:
-        overlap = np.diag(projection_kernel(torch.from_numpy(a), torch.from_numpy(b)).numpy())
+        overlap = np.diag(projection_kernel(torch.tensor(a.copy()), torch.tensor(b.copy())).numpy())
         np.testing.assert_allclose(overlap, a.shape[2], atol=2e-4)
     else:
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -73,7 +73,7 @@ def test_bad_input(pooling) -> None:
 def test_average_and_max_by_hand() -> None:
     X = make()
     np.testing.assert_allclose(AveragePooling().fit_transform(X)[1], X[1].mean(0), atol=1e-6)
-    np.testing.assert_array_equal(MaxPooling().fit_transform(X)[2], X[2].amax(0))
+    np.testing.assert_allclose(MaxPooling().fit_transform(X)[2], X[2].amax(0), atol=1e-6)
 
 
 def test_pca_keeps_the_most_energy() -> None:
@@ -104,7 +104,7 @@ def test_grp_trades_distortion_for_order() -> None:
     same(free, PCASubspace(1).fit_transform(X))
     ordered = GRP(1, beta2=30, n_iter=30).fit_transform(X)
     assert grows(ordered) > 0.95 > grows(free)
-    assert abs(ordered[0, 3, 0]) > abs(ordered[0, 0, 0])
+    assert abs(ordered[0, 3, 0]) > abs(free[0, 3, 0]) + 0.1
 
 
 def test_projection_is_the_mean_of_the_projected_frames() -> None:
@@ -149,16 +149,13 @@ def test_margin_loss_gradient() -> None:
     )
 
 
-def test_discriminative_pooling_separates_frames_from_noise() -> None:
+def test_discriminative_pooling_lowers_its_loss() -> None:
     X = make((20,), seed=3)
-    pooling = DiscriminativePooling(1, beta2=0, margin=1.0, n_iter=50, random_state=0).fit(X)
-    noise = random_negatives(X, "1n", pooling.seed_).frames[0]
-
-    def gap(U: np.ndarray) -> float:
-        u = torch.from_numpy(U[0])
-        return float((X[0] @ u).square().mean() - (noise @ u).square().mean())
-
-    assert gap(pooling.transform(X)) > gap(PCASubspace(1).fit_transform(X)) - 1e-6
+    pooling = DiscriminativePooling(1, beta2=1.0, margin=1.0, n_iter=20, random_state=0).fit(X)
+    batch = pad(check_sequences(X))
+    loss = _MarginLoss(batch, random_negatives(batch.unpad(), "1n", pooling.seed_).frames, 1.0, 1.0, 0.01)
+    start = loss.value(torch.tensor(PCASubspace(1).fit_transform(X)))
+    assert loss.value(torch.tensor(pooling.transform(X))) < start - 1e-3
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ _COMMANDS = {
     "embedding": "Figure 4: t-SNE of frames, negatives and representations",
 }
 
+_FIXED = {"linear": {"kind": "linear", "C": 10.0}, "kernel": {"kind": "kernel", "C": 10.0, "gamma": 1.0}}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one experiment; 0 when it was complete."""
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--stream", help="one stream alone")
     common.add_argument("--k", type=int, help="subspace dimension (default: the grid's or 1)")
     common.add_argument("--tune", action="store_true", help="choose the weights by cross-validation")
+    common.add_argument("--classifier", choices=_FIXED, help="table1: one setting, nothing is searched")
     common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
     common.add_argument("--parameter", default="n_subspaces", help="sensitivity: which one")
     common.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "acot-explorer")
@@ -112,7 +115,8 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
         case "table1":
             ablation = experiments.ablation(
                 options.dataset, streams=streams, splits=options.split, tune=options.tune,
-                n_subspaces=options.k if options.k or options.tune else 1, **sweep, **load,
+                n_subspaces=options.k if options.k or options.tune else 1,
+                classifier=_FIXED.get(options.classifier), **sweep, **load,
             )  # fmt: skip
             tables = {
                 "Table 1, accuracy in %, mean ± standard deviation": ablation.table(),

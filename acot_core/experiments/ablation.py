@@ -43,6 +43,7 @@ def ablation(
     n_subspaces: int | None = 1,
     tune: bool = False,
     classifiers: Sequence[str] = ("linear", "kernel"),
+    classifier: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     adversary: Mapping[str, Any] | None = None,
     n_folds: int = 3,
@@ -70,6 +71,9 @@ def ablation(
         (then only the classifier is chosen).
     classifiers : sequence of {"linear", "kernel"}
         The kinds to choose from.
+    classifier : mapping, optional
+        One setting in place of a choice, such as ``{"kind": "linear", "C": 10.0}``: then nothing is searched
+        and no inner folds are needed.
     fixed : mapping, optional
         Pooling parameters of the ACOT rows that differ from the paper's.
     adversary : mapping, optional
@@ -87,7 +91,7 @@ def ablation(
     """
     plan = make_plan(
         dataset, options, seeds=seeds, splits=splits, streams=streams, classifiers=classifiers,
-        adversary=adversary, n_folds=n_folds, cache=cache, n_jobs=n_jobs,
+        classifier=classifier, adversary=adversary, n_folds=n_folds, cache=cache, n_jobs=n_jobs,
     )  # fmt: skip
     k = {} if n_subspaces is None else {"n_subspaces": n_subspaces}
     entries = []

@@ -57,8 +57,8 @@ class Source:
     def get(self, seed: int) -> SequenceDataset:
         """The data set for one seed; the last few stay in memory.
 
-        Where the features are to be trained they are left to `load_part`, which trains them for each part: here
-        the clips come with untrained ones.
+        Features that are to be trained are left to `load_part`, which trains them for each part: here the
+        clips come with untrained ones.
         """
         if isinstance(self.dataset, SequenceDataset):
             return self.dataset

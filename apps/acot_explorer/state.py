@@ -86,8 +86,9 @@ class Settings(param.Parameterized):
     )
     n_seeds = param.Integer(default=2, bounds=(1, 5), label="Seeds in a sweep")
 
-    image = param.Integer(default=0, bounds=(0, None), label="First image")
-    n_draws = param.Integer(default=1, bounds=(1, 4), label="Noise draws an image")
+    image_set = param.Selector(default="shapes", objects=["shapes", "cifar10"], label="Images")
+    image = param.Integer(default=0, bounds=(0, 990), step=9, label="First image", doc="Of the test part.")
+    draw = param.Integer(default=1, bounds=(1, 4), label="Draw of the noise")
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)

@@ -5,6 +5,7 @@ from acot_explorer.steps.base import Step
 from acot_explorer.steps.classification import ClassificationStep
 from acot_explorer.steps.data import DataStep
 from acot_explorer.steps.embedding import EmbeddingStep
+from acot_explorer.steps.images import ImagesStep
 from acot_explorer.steps.sensitivity import SensitivityStep
 from acot_explorer.steps.subspace import SubspaceStep
 from acot_explorer.steps.transport import TransportStep
@@ -19,4 +20,5 @@ ALL_STEPS: tuple[type[Step], ...] = (
     ClassificationStep,
     SensitivityStep,
     EmbeddingStep,
+    ImagesStep,
 )

@@ -75,9 +75,13 @@ class LongStep(Step):
         """Whether the record is whole, or was stopped on the way."""
         return bool(record.config.get("complete", True))
 
+    def needs_data(self) -> bool:
+        """Whether the run is about the sequences that are chosen."""
+        return True
+
     def run(self) -> None:
         """Begin the run for the present settings."""
-        if not self.explorer.desk.data_ready():
+        if self.needs_data() and not self.explorer.desk.data_ready():
             return
         request = self.wanted()
         self._stopped.discard(request)
@@ -102,7 +106,8 @@ class LongStep(Step):
 
     def request(self) -> Hashable:
         """The finished run of these settings."""
-        self.explorer.desk.need_data()
+        if self.needs_data():
+            self.explorer.desk.need_data()
         request = self.wanted()
         job = self.explorer.desk.find((self.name, request))
         known = results().get(request)

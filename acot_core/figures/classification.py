@@ -15,7 +15,7 @@ def plot_accuracies(record: ClassificationRecord, *, theme: Theme = "light", wid
     """A bar a method with the 95 % interval of its accuracy; chance as a dotted line."""
     with drawing(theme) as ink:
         table = record.accuracies.iloc[::-1]
-        figure, (axes,) = new_figure(width=width, aspect=0.8)
+        figure, (axes,) = new_figure(width=width, aspect=0.95)
         colors = [ROLES["subspace"] if name == "acot" else ROLES["baseline"] for name in table["method"]]
         place, value = np.arange(len(table)), 100 * table["accuracy"].to_numpy()
         below, above = value - 100 * table["low"].to_numpy(), 100 * table["high"].to_numpy() - value
@@ -36,7 +36,7 @@ def plot_accuracies(record: ClassificationRecord, *, theme: Theme = "light", wid
 def plot_confusion(record: ClassificationRecord, *, theme: Theme = "light", width: str = "column") -> Figure:
     """Share of each true class's clips by predicted class."""
     with drawing(theme):
-        figure, (axes,) = new_figure(width=width, aspect=0.8)
+        figure, (axes,) = new_figure(width=width, aspect=0.95)
         total = record.confusion.sum(1, keepdims=True)
         share = record.confusion / np.where(total > 0, total, 1)
         n = len(share)

@@ -1,0 +1,328 @@
+"""Experiments: the protocol is blind to what it must not see, sweeps resume, records keep their numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from acot_core.datasets import SequenceDataset, load
+from acot_core.experiments import (
+    TABLE1,
+    AblationRecord,
+    LeakError,
+    ablation,
+    assert_blind,
+    embedding,
+    landscape,
+    plan_matters,
+    sensitivity,
+)
+from acot_core.experiments.embedding import neighbour_purity
+from acot_core.experiments.methods import METHODS, method
+from acot_core.experiments.parts import Source, fold_indices, load_part, share_adversary
+from acot_core.experiments.protocol import Entry, Plan, judge
+from acot_core.experiments.scores import confidence
+from acot_core.experiments.sweep import digest, run_cells
+from acot_core.progress import Cancelled, Progress
+
+TINY = {"n_sequences": 32, "n_pairs": 2, "dimension": 24, "length_range": (8, 14), "n_splits": 2}
+FAST = {"n_iter": 5, "classifier_iter": 20, "hidden": 8}
+LINEAR = {"kind": "linear", "C": 10.0}
+
+
+def tiny(**more) -> SequenceDataset:
+    return load("planted", random_state=0, **{**TINY, **more})
+
+
+# ------------------------------------------------------------------ protocol
+
+
+def with_labels(dataset: SequenceDataset, labels: np.ndarray, leak: bool) -> SequenceDataset:
+    """The data set under other labels; with ``leak`` each label is also written into its own features."""
+    sequences = []
+    for frames, label in zip(dataset.streams["features"], labels, strict=True):
+        frames = frames.clone()
+        if leak:
+            frames[:, label] += 5
+        sequences.append(frames)
+    return SequenceDataset("labelled", {"features": sequences}, labels, dataset.class_names, dataset.splits)
+
+
+@pytest.mark.parametrize("leak", [False, True])
+def test_a_leaked_label_is_caught(leak: bool) -> None:
+    dataset = tiny()
+    _, test = dataset.split()
+
+    def predict(labels: np.ndarray) -> np.ndarray:
+        """Correct or not, clip by clip, put back into predicted labels through the accuracy's own truth."""
+        plan = Plan(Source.of(with_labels(dataset, labels, leak)), classifier=LINEAR)
+        from acot_core.experiments.protocol import score_cell
+
+        cell = {
+            "dataset": None, "name": "average", "setting": {}, "seed": 0, "split": None, "stream": "features",
+            "fold": None, "n_folds": 3, "adversary": {}, "classifiers": [LINEAR],
+        }  # fmt: skip
+        found = score_cell(source=plan.source, cache=None, **cell)
+        return np.array(found["decision"]["linear C=10"]).argmax(1)
+
+    if leak:
+        with pytest.raises(LeakError, match="predictions changed"):
+            assert_blind(predict, dataset.labels, test)
+    else:
+        assert_blind(predict, dataset.labels, test)
+
+
+def test_the_chosen_setting_does_not_depend_on_test_labels() -> None:
+    dataset = tiny()
+    _, test = dataset.split()
+
+    def chosen(labels: np.ndarray) -> np.ndarray:
+        source = Source.of(with_labels(dataset, labels, False))
+        scores = judge(Plan(source), [Entry("grp", tune=True), Entry("average")])
+        return np.array([s.parameters + s.classifier + str(s.cv_accuracy) for s in scores])
+
+    assert_blind(chosen, dataset.labels, test)
+
+
+def test_inner_parts_stay_inside_the_training_clips(tmp_path: Path) -> None:
+    dataset = tiny()
+    source = Source.of(dataset)
+    train, test = dataset.split()
+    outer = load_part(source, 0, None, None, 3, tmp_path)
+    np.testing.assert_array_equal(outer.train, train)
+    np.testing.assert_array_equal(outer.test, test)
+    judged = []
+    for fold in range(3):
+        part = load_part(source, 0, None, fold, 3, tmp_path)
+        assert not set(part.train) & set(part.test)
+        assert set(part.train) | set(part.test) == set(train)
+        judged += part.test.tolist()
+    assert sorted(judged) == sorted(train)
+    with pytest.raises(ValueError, match="n_folds"):
+        fold_indices(np.array([0, 0, 0, 1]), 3, 0)
+
+
+def test_trained_features_never_see_the_clips_they_are_judged_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    raw = [rng.normal(size=(8, 3)).astype(np.float32) + (i % 2) for i in range(24)]
+    other = [x.copy() for x in raw]
+    split = np.arange(24) < 16
+    for i in range(16, 24):
+        other[i] = other[i] * 100
+    features = []
+    for number, signals in enumerate((raw, other)):
+        file = tmp_path / f"{number}.npz"
+        np.savez(
+            file, features=np.concatenate(signals), lengths=np.full(24, 8), labels=np.arange(24) % 2,
+            splits=np.where(split, 1, 2)[None],
+        )  # fmt: skip
+        source = Source.of(str(file), {"encoder": "trained", "n_features": 12})
+        part = load_part(source, 0, None, None, 3, tmp_path / f"cache{number}")
+        features.append(part.take("features", part.train))
+    for a, b in zip(*features, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_best_setting_wins_on_the_folds() -> None:
+    """Order decides the planted classes, so a tuned GRP must not choose the weight that ignores it."""
+    plan = Plan(Source.of("planted", {**TINY, "n_sequences": 64}), classifiers=("linear",))
+    (tuned,) = judge(plan, [Entry("grp", {"n_subspaces": 1}, tune=True)])
+    assert json.loads(tuned.parameters)["n_subspaces"] == 1
+    assert tuned.cv_accuracy > 0.7
+    assert tuned.accuracy > 0.7
+
+
+def test_bad_plans() -> None:
+    with pytest.raises(ValueError, match="method: expected one of"):
+        judge(Plan(Source.of(tiny())), [Entry("agerage")])
+    with pytest.raises(ValueError, match="streams"):
+        judge(Plan(Source.of(tiny()), streams=("rgb",)), [Entry("average")])
+    with pytest.raises(ValueError, match="seeds"):
+        Plan(Source.of(tiny()), seeds=())
+    with pytest.raises(ValueError, match="classifiers"):
+        Plan(Source.of(tiny()), classifiers=("deep",))
+    with pytest.raises(ValueError, match="options"):
+        Source.of(tiny(), {"noise": 1})
+    with pytest.raises(ValueError, match="parameter"):
+        sensitivity(tiny(), "gamma")
+    with pytest.raises(ValueError, match="plans"):
+        plan_matters(tiny(), plans=("best",))
+    with pytest.raises(ValueError, match="beta1"):
+        landscape(tiny(), beta1=(1.0, 0.5))
+
+
+def test_every_method_has_a_grid_of_its_own_parameters() -> None:
+    for m in METHODS.values():
+        for setting in m.settings({}, tune=True):
+            m.make(**setting)
+    assert len(method("grp").settings({}, tune=True)) == len(method("acot").settings({}, tune=True)) == 8
+    assert len(method("acot").settings({"n_subspaces": 1}, tune=True)) == 4
+
+
+# ------------------------------------------------------------------ sweeps
+
+
+def square(*, x: int, log: str) -> dict[str, int]:
+    with Path(log).open("a") as file:
+        file.write(f"{x}\n")
+    return {"square": x * x}
+
+
+def die_once(*, x: int, log: str) -> dict[str, int]:
+    mark = Path(log).with_suffix(".died")
+    if x == 2 and not mark.exists():
+        mark.touch()
+        os._exit(1)
+    return square(x=x, log=log)
+
+
+def test_an_interrupted_sweep_repeats_nothing(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    cells = [{"x": x} for x in range(6)]
+
+    def stop(event: Progress) -> None:
+        if event.step == 3:
+            raise Cancelled
+
+    first = run_cells(square, cells, shared={"log": log}, folder=tmp_path / "cells", callback=stop)
+    assert sum(result is not None for result in first) == 3
+    second = run_cells(square, cells, shared={"log": log}, folder=tmp_path / "cells")
+    assert second == [{"square": x * x} for x in range(6)]
+    assert sorted(Path(log).read_text().split()) == list("012345")
+    # A damaged file is computed again.
+    damaged = next((tmp_path / "cells").iterdir())
+    damaged.write_bytes(b'{"square": ')
+    assert run_cells(square, cells, shared={"log": log}, folder=tmp_path / "cells") == second
+
+
+def test_a_killed_process_costs_time_not_results(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    found = run_cells(
+        die_once, [{"x": x} for x in range(5)], shared={"log": log}, folder=tmp_path / "cells", n_jobs=2
+    )
+    assert found == [{"square": x * x} for x in range(5)]
+    assert (tmp_path / "log.died").exists()
+
+
+def test_digest_knows_values_not_order() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest({"a": 1}) != digest({"a": 1.5})
+
+
+def test_adversaries_are_trained_once_and_shared(tmp_path: Path) -> None:
+    part = load_part(Source.of(tiny()), 0, None, None, 3, tmp_path)
+    first = share_adversary(part, "features", 0, FAST, tmp_path)
+    (file,) = (tmp_path / "adversaries").iterdir()
+    before = file.stat().st_mtime_ns
+    again = share_adversary(part, "features", 0, FAST, tmp_path)
+    assert file.stat().st_mtime_ns == before
+    x = part.take("features", part.test[:2])
+    np.testing.assert_array_equal(first.sample(x, 5, 0).frames, again.sample(x, 5, 0).frames)
+    share_adversary(part, "features", 0, {**FAST, "sigma": 0.1}, tmp_path)
+    assert len(list((tmp_path / "adversaries").iterdir())) == 2
+
+
+# ------------------------------------------------------------------ experiments
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> tuple[AblationRecord, Path]:
+    cache = tmp_path_factory.mktemp("cache")
+    record = ablation("planted", seeds=2, adversary=FAST, classifier=LINEAR, cache=cache, **TINY)
+    return record, cache
+
+
+def test_table1(table: tuple[AblationRecord, Path]) -> None:
+    record, _ = table
+    assert record.complete
+    assert list(dict.fromkeys(record.scores["method"])) == [*TABLE1, "grp"]
+    assert len(record.to_frame()) == 7 * 2
+    assert record.table().shape == (7, 1)
+    differences = record.differences()
+    own = differences[(differences["label"] == "GRP") & (differences["baseline"] == "grp")]
+    assert own["mean"].tolist() == [0]
+    first = record.scores.pivot_table(index="method", columns="seed", values="accuracy")
+    by_hand = 100 * (first.loc["acot"] - first.loc["average"]).mean()
+    found = differences[
+        (differences["label"] == METHODS["acot"].label) & (differences["baseline"] == "average")
+    ]
+    assert found["mean"].item() == pytest.approx(by_hand)
+
+
+def test_the_cache_gives_the_same_table_without_work(table: tuple[AblationRecord, Path]) -> None:
+    record, cache = table
+    files = {f: f.stat().st_mtime_ns for f in cache.rglob("*") if f.is_file()}
+    again = ablation("planted", seeds=2, adversary=FAST, classifier=LINEAR, cache=cache, **TINY)
+    pd.testing.assert_frame_equal(again.scores, record.scores)
+    assert {f: f.stat().st_mtime_ns for f in cache.rglob("*") if f.is_file()} == files
+
+
+def test_records_survive_the_disk(table: tuple[AblationRecord, Path], tmp_path: Path) -> None:
+    record, _ = table
+    loaded = AblationRecord.load(record.save(tmp_path / "table.zip"))
+    pd.testing.assert_frame_equal(loaded.summary(), record.summary())
+    assert loaded.config["seeds"] == [0, 1]
+
+
+def test_cancelled_ablation_returns_what_is_complete() -> None:
+    def stop(event: Progress) -> None:
+        if event.stage == "test" and event.step == 2:
+            raise Cancelled
+
+    record = ablation("planted", seeds=2, adversary=FAST, classifier=LINEAR, callback=stop, **TINY)
+    assert not record.complete
+    assert len(record.scores) == 2
+
+
+def test_two_dask_processes_give_the_same_record(table: tuple[AblationRecord, Path], tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    record, _ = table
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        remote = ablation("planted", seeds=2, adversary=FAST, classifier=LINEAR, cache=tmp_path, **TINY)
+    pd.testing.assert_frame_equal(remote.scores, record.scores)
+
+
+def test_sensitivity_landscape_and_plans(tmp_path: Path) -> None:
+    common = {"seeds": 2, "adversary": FAST, "cache": tmp_path, **TINY}
+    curve = sensitivity("planted", "n_subspaces", values=(1, 3), **common)
+    assert curve.scores["value"].dropna().unique().tolist() == [1, 3]
+    assert set(curve.scores["method"]) == {"acot", "average"}
+    sigma = sensitivity("planted", "sigma", values=(0.01, 0.5), **{**common, "seeds": 1})
+    assert len(sigma.scores) == 3
+    area = landscape("planted", beta1=(0.5, 1.0), beta2=(1.0, 10.0), **common)
+    assert area.grid("acot")[2].shape == area.grid("order")[2].shape == (2, 2)
+    plans = plan_matters("planted", plans=("emd", "uniform"), **common).plan_summary().set_index("plan")
+    assert plans.loc["exact", "angle"] == pytest.approx(0, abs=0.1)
+    assert plans.loc["exact", "cost"] < plans.loc["independent", "cost"]
+
+
+def test_embedding(tmp_path: Path) -> None:
+    record = embedding("planted", adversary=FAST, cache=tmp_path, frames_per_class=6, perplexity=5, **TINY)
+    assert list(record.quality["panel"]) == ["frames", "average", "cot-random", "acot"]
+    frames = record.points[record.points["panel"] == "frames"]
+    assert (frames["kind"] == "negative").sum() == (frames["kind"] == "frame").sum()
+
+
+def test_purity_by_hand() -> None:
+    points = np.array([0.0, 0.1, 0.2, 5.0, 5.1, 0.15])
+    distance = abs(points[:, None] - points)
+    assert neighbour_purity(distance, np.array([0, 0, 0, 1, 1, 1]), 1) == pytest.approx(3 / 6)
+
+
+def test_confidence_by_hand() -> None:
+    found = confidence(np.array([1.0, 2.0, 3.0]))
+    assert found["mean"] == 2
+    assert found["high"] - 2 == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
+    assert np.isnan(confidence(np.array([1.0]))["low"])

@@ -2,9 +2,9 @@
 
     python benchmarks/explorer.py [--moves 8] [--out benchmarks/results/explorer.json]
 
-Starts a server of its own and drives it in Chromium. "Slider" is the time from the key press to the new picture
-in the page (decoded), at the default data, at settings that were not seen before; then the same while another
-visitor trains an adversary.
+Starts a server of its own and drives it in Chromium. "Slider" is the time from the key press to the new
+picture in the page (decoded), at the default data, at settings that were not seen before; then the same
+while another visitor trains an adversary.
 """
 
 from __future__ import annotations

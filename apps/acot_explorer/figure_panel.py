@@ -69,7 +69,7 @@ class FigurePanel:
             self.menu,
             sizing_mode="stretch_width",
         )
-        basis = "1 1 100%" if self.spec.wide else "1 1 400px"
+        basis = "1 1 100%" if self.spec.wide else "1 1 340px"
         return pmui.Column(head, self.view, styles={"flex": basis}, margin=0)
 
     def show(self, request: Any, picture: Picture) -> None:

@@ -1,0 +1,91 @@
+"""Run notebooks and store what they show: `python notebooks/refresh.py [name ...]`, all of them by default.
+
+What is stored: code, text and figures, and a digest of the code that drew the figures. What is not: widgets,
+their state, execution times. `tests/test_notebooks.py` runs them by the same `execute` and holds the digest
+against the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import os
+import re
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parent
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def notebooks() -> list[Path]:
+    """The notebooks in their order."""
+    return sorted(FOLDER.glob("*.ipynb"))
+
+
+def read(path: Path) -> Any:
+    """A notebook as nbformat reads it."""
+    return nbformat.read(path, as_version=4)
+
+
+def execute(notebook: Any, timeout: int = 90) -> Any:
+    """Run every cell in this folder, on one thread; the first error is raised."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(FOLDER)}},
+        store_widget_state=False,
+    )
+    return client.execute()
+
+
+def digest(notebook: Any) -> str:
+    """Of the code cells, and of the modules of `acot_core.figures` that they draw with."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    figures = importlib.import_module("acot_core.figures")
+    drawn = sorted(set(re.findall(r"\bplot_\w+", code)))
+    modules = {inspect.getmodule(getattr(figures, name)) for name in drawn} | {figures.style}
+    sources = sorted(inspect.getsource(module) for module in modules if module is not None)
+    return hashlib.sha256("\n".join([code, *sources]).encode()).hexdigest()[:16]
+
+
+def clean(notebook: Any) -> Any:
+    """Keep code, text and figures: each widget leaves the picture that it showed."""
+    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "code": digest(notebook)}
+    for number, cell in enumerate(notebook.cells):
+        cell.id, cell.metadata = f"cell-{number:02d}", {}
+        if cell.cell_type != "code":
+            continue
+        for output in cell.outputs:
+            output.get("data", {}).pop(WIDGET, None)
+        kept = [o for o in cell.outputs if o.output_type == "stream" or o.get("data")]
+        for output in kept:
+            if "image/png" in output.get("data", {}):
+                output.data.pop("text/plain", None)
+                output.metadata = {}
+        cell.outputs = kept
+    return notebook
+
+
+def main(names: list[str]) -> None:
+    """Run, clean and write the notebooks whose names hold one of ``names``."""
+    for path in notebooks():
+        if names and not any(name in path.name for name in names):
+            continue
+        start = perf_counter()
+        notebook = clean(execute(read(path)))
+        nbformat.write(notebook, path)
+        print(f"{path.name}: {perf_counter() - start:.0f} s, {path.stat().st_size / 1024:.0f} KB", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -83,7 +83,7 @@ def frame_table(
     unknown = ~np.isin(array, classes)
     if unknown.any():
         i = int(np.flatnonzero(unknown)[0])
-        raise ValueError(f"{name}: label {i} is {array[i]!r}, which is none of {classes.tolist()}")
+        raise ValueError(f"{name}: label {i} is {array[i].item()!r}, which is none of {classes.tolist()}")
     lengths = torch.tensor([len(s) for s in checked])
     frames = torch.cat(checked)
     of_sequence = torch.from_numpy(np.searchsorted(classes, array).astype(np.int64))

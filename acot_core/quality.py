@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.svm import SVC
 from torch import Tensor
 
 from acot_core.adversary import Adversary
@@ -21,7 +23,14 @@ from acot_core.frame_classifier import fooling_rate, misclassification_rate
 from acot_core.negatives import subtract
 from acot_core.sequences import check_sequences, resolve_seed
 
-__all__ = ["Quality", "condition_test", "equal_norm_noise", "measure_quality", "nearest_neighbour_test"]
+__all__ = [
+    "Quality",
+    "classifier_test",
+    "condition_test",
+    "equal_norm_noise",
+    "measure_quality",
+    "nearest_neighbour_test",
+]
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,11 @@ class Quality:
         Share of negatives with argmin ζ(y) = argmax ζ(x) (App. B.2).
     misclassification_rate, random_misclassification_rate : float
         Share with argmax ζ(y) != argmax ζ(x).
-    separability, random_separability : float
-        Accuracy of the nearest-neighbour two-sample test between frames and negatives: 0.5 where they are
-        alike, 1 where they are told apart.
-    data_separability : float
-        The same between two samples of frames: what "alike" comes to on this data.
+    separability, random_separability, data_separability : float
+        Accuracy of the classifier two-sample test between frames and negatives, frames and random negatives,
+        and two samples of frames: 0.5 where they are alike, 1 where they are told apart.
+    neighbour_separability, random_neighbour_separability, data_neighbour_separability : float
+        The same by the nearest-neighbour test, which is blind to samples that differ in spread alone.
     condition_ratio : float
         Squared distance of noise between sequences over that between draws of one sequence: 1 where the
         condition is ignored.
@@ -57,10 +66,39 @@ class Quality:
     separability: float
     random_separability: float
     data_separability: float
+    neighbour_separability: float
+    random_neighbour_separability: float
+    data_neighbour_separability: float
     condition_ratio: float
     condition_p: float
     diversity: float
     noise_norm: float
+
+
+def classifier_test(first: Tensor, second: Tensor) -> float:
+    """Accuracy with which a kernel SVM tells unseen rows of two samples (n, d), (n', d) apart.
+
+    The classifier two-sample test (Lopez-Paz & Oquab, ICLR 2017) with three folds; the Gaussian kernel's
+    width is the median distance of all rows. About 0.5 for samples of one distribution, 1 for samples apart.
+
+    Raises
+    ------
+    ValueError
+        A sample has fewer than three rows, or they differ in d.
+    """
+    if min(len(first), len(second)) < 3 or first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"expected two samples of at least 3 rows and one d, got shapes {tuple(first.shape)} and "
+            f"{tuple(second.shape)}"
+        )
+    rows = torch.cat([first, second]).double()
+    squares = torch.cdist(rows, rows).square()
+    median = squares[squares > 0].median() if (squares > 0).any() else squares.new_ones(())
+    kernel = torch.exp(-squares / median).cpu().numpy()
+    own = (np.arange(len(rows)) < len(first)).astype(int)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    classifier = SVC(kernel="precomputed", C=10.0, class_weight="balanced")
+    return float(cross_val_score(classifier, kernel, own, cv=folds, scoring="balanced_accuracy").mean())
 
 
 def nearest_neighbour_test(first: Tensor, second: Tensor) -> float:
@@ -153,7 +191,7 @@ def measure_quality(
     sequences: Sequence[Any],
     *,
     n_draws: int = 8,
-    n_repeats: int = 20,
+    n_repeats: int = 5,
     random_state: int | np.random.RandomState | np.random.Generator | None = 0,
 ) -> Quality:
     """Measure the negatives of a fitted adversary on sequences, those of training or others.
@@ -166,7 +204,7 @@ def measure_quality(
     ----------
     adversary : Adversary
         Fitted.
-    sequences : sequence of N >= 4 array-likes (n_i, d)
+    sequences : sequence of N >= 6 array-likes (n_i, d)
     n_draws : int
         Draws of the noise of each sequence, for condition and diversity.
     n_repeats : int
@@ -175,11 +213,11 @@ def measure_quality(
     Raises
     ------
     ValueError
-        Bad sequences or fewer than four.
+        Bad sequences or fewer than six.
     """
     checked = check_sequences(sequences, n_features=adversary.n_features_in_)
-    if len(checked) < 4:
-        raise ValueError(f"sequences: expected at least 4, got {len(checked)}")
+    if len(checked) < 6:
+        raise ValueError(f"sequences: expected at least 6, got {len(checked)}")
     seed = resolve_seed(random_state)
     cpu = torch.Generator().manual_seed(seed % 2**63)
     frames, noise = (torch.cat(part) for part in adversary.draw(checked, "1n", seed))
@@ -200,6 +238,9 @@ def measure_quality(
         separability=float(apart[0]),
         random_separability=float(apart[1]),
         data_separability=float(apart[2]),
+        neighbour_separability=float(apart[3]),
+        random_neighbour_separability=float(apart[4]),
+        data_neighbour_separability=float(apart[5]),
         condition_ratio=ratio,
         condition_p=p_value,
         diversity=float(spread / torch.linalg.vector_norm(draws, dim=-1).mean().clamp_min(1e-12)),
@@ -216,8 +257,8 @@ def _both_negatives(
 
 def _separabilities(
     adversary: Adversary, sequences: list[Tensor], seed: int, cpu: torch.Generator
-) -> tuple[float, float, float]:
-    """Frames against negatives, against random negatives, and against other frames, on one pair of halves."""
+) -> list[float]:
+    """Frames against negatives, random negatives and other frames: classifier test, then neighbour test."""
     order = torch.randperm(len(sequences), generator=cpu).tolist()
     half = len(order) // 2
     here = [sequences[i] for i in order[:half]]
@@ -226,8 +267,7 @@ def _separabilities(
     frames, noise = (torch.cat(part) for part in adversary.draw(there, 1, seed))
     data = torch.stack([s[i] for s, i in zip(here, picks, strict=True)]).to(frames)
     negatives, random = _both_negatives(adversary, frames, noise, cpu)
-    return (
-        nearest_neighbour_test(data, negatives),
-        nearest_neighbour_test(data, random),
-        nearest_neighbour_test(data, frames),
-    )
+    others = (negatives, random, frames)
+    return [classifier_test(data, other) for other in others] + [
+        nearest_neighbour_test(data, other) for other in others
+    ]

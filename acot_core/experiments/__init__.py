@@ -5,6 +5,7 @@ from acot_core.experiments.ablation import AblationRecord, ablation
 from acot_core.experiments.classification import ClassificationRecord, classification
 from acot_core.experiments.comparison import COMPARED, ComparisonRecord, comparison, evaluate
 from acot_core.experiments.embedding import EmbeddingRecord, embedding
+from acot_core.experiments.fooling import FoolingRecord, fooling_curves
 from acot_core.experiments.landscape import LandscapeRecord, landscape
 from acot_core.experiments.methods import METHODS, TABLE1
 from acot_core.experiments.one_clip import (
@@ -34,6 +35,7 @@ __all__ = [
     "ComparisonRecord",
     "DatasetView",
     "EmbeddingRecord",
+    "FoolingRecord",
     "LandscapeRecord",
     "LeakError",
     "NegativesView",
@@ -52,6 +54,7 @@ __all__ = [
     "dataset_view",
     "embedding",
     "evaluate",
+    "fooling_curves",
     "landscape",
     "negatives_view",
     "perturb_images",

@@ -6,6 +6,7 @@ from acot_core.figures.clips import plot_clip, plot_dataset
 from acot_core.figures.coupling import plot_ipot, plot_plan
 from acot_core.figures.descent import plot_energies, plot_terms
 from acot_core.figures.embeddings import plot_embedding
+from acot_core.figures.fooling import plot_fooling_curves, plot_negative_quality
 from acot_core.figures.landscapes import plot_landscape
 from acot_core.figures.perturb import plot_overlap, plot_perturbations
 from acot_core.figures.sensitivity import plot_sensitivity
@@ -26,8 +27,10 @@ __all__ = [
     "plot_dataset",
     "plot_embedding",
     "plot_energies",
+    "plot_fooling_curves",
     "plot_ipot",
     "plot_landscape",
+    "plot_negative_quality",
     "plot_negatives",
     "plot_overlap",
     "plot_perturbations",

@@ -1,0 +1,235 @@
+"""Figure 5 (App. B.2): fooling rate and accuracy against training, and how good the negatives become.
+
+(a), (b): fooling rate against the generator's iterations, for σ = 0.005, 0.01, 0.1 and each stream.
+(c): accuracy of ACOT on the split's other clips with the generator of that iteration.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from acot_core.adversary import Adversary
+from acot_core.classify import GrassmannSVC
+from acot_core.datasets import SequenceDataset
+from acot_core.experiments.parts import Part, Source, load_part
+from acot_core.experiments.sweep import run_cells
+from acot_core.pooling import ACOTPooling
+from acot_core.progress import Callback, Progress
+from acot_core.quality import measure_quality
+from acot_core.records import Record
+
+__all__ = ["CLOSE", "FAITHFUL", "STRONG", "FoolingRecord", "fooling_cell", "fooling_curves"]
+
+FAITHFUL: dict[str, Any] = {}
+"""The paper's weights (λ1 = 0.1, λ2 = 1), pivot, rate and clipping: `Adversary`'s defaults."""
+
+STRONG: dict[str, Any] = {
+    "pivot": "frame",
+    "lambda1": 10.0,
+    "lambda2": 0.1,
+    "learning_rate": 1e-3,
+}
+"""A setting whose negatives nearly always fool: noise conditioned on the frame, and a larger λ1 and rate."""
+
+CLOSE: dict[str, Any] = {
+    "pivot": "frame",
+    "lambda1": 1.0,
+    "lambda2": 0.1,
+    "learning_rate": 1e-3,
+    "clip": 0.06,
+}
+"""A setting whose negatives fool mostly and lie closer to the data than random ones of equal norm: the critic
+that the paper's clipping at 0.01 keeps almost flat, so that it hardly pulls, may be steeper."""
+
+
+@dataclass(kw_only=True)
+class FoolingRecord(Record):
+    """Training curves of adversaries, accuracy along them, and the quality of what they end with.
+
+    Attributes
+    ----------
+    curves : DataFrame
+        The adversaries' history (see `acot_core.Adversary.history`), with columns stream, sigma, seed.
+    accuracies : DataFrame
+        stream, sigma, seed, iteration, accuracy; empty where no accuracy was asked for.
+    quality : DataFrame
+        stream, sigma, seed, and the fields of `acot_core.quality.Quality`, on the training clips.
+    """
+
+    curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    accuracies: pd.DataFrame = field(default_factory=pd.DataFrame)
+    quality: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The curves: one row a stream, σ, seed, split and evaluated iteration."""
+        return self.curves
+
+    @property
+    def complete(self) -> bool:
+        """Whether every adversary was trained (a cancelled sweep leaves part of them)."""
+        return bool(self.config.get("complete", True))
+
+    def final(self, split: str = "train") -> pd.DataFrame:
+        """Mean and standard deviation over seeds of the last fooling rate, for each stream and σ."""
+        curves = self.curves[self.curves["split"] == split]
+        last = curves[curves["iteration"] == curves["iteration"].max()]
+        return last.groupby(["stream", "sigma"])["fooling_rate"].agg(["mean", "std", "count"]).reset_index()
+
+
+def fooling_curves(
+    dataset: str | SequenceDataset = "jhmdb-pose",
+    *,
+    sigmas: Sequence[float] = (0.005, 0.01, 0.1),
+    streams: Sequence[str] | None = None,
+    seeds: int | Sequence[int] = 5,
+    split: str | None = None,
+    accuracy_at: Sequence[int] = (20, 100, 200, 500, 1000),
+    fixed: Mapping[str, Any] | None = None,
+    adversary: Mapping[str, Any] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    callback: Callback | None = None,
+    **options: Any,
+) -> FoolingRecord:
+    """Figure 5 on any data set: one adversary for each stream, σ and seed.
+
+    Parameters
+    ----------
+    dataset : str or SequenceDataset
+        A name for `acot_core.datasets.load` (loaded anew with each seed) or a data set.
+    sigmas : sequence of float
+        The paper's three by default.
+    streams : sequence of str, optional
+        All by default.
+    seeds : int or sequence of int
+        Number of seeds, or the seeds.
+    split : str, optional
+        The first by default. Adversaries are trained on its training clips and evaluated on both parts.
+    accuracy_at : sequence of int
+        Iterations at which ACOT is judged by a Grassmann kernel SVM: positive multiples of ``eval_every``.
+        Those beyond ``n_iter`` are left out; an empty one leaves panel (c) out, which takes most of the time.
+    fixed : mapping, optional
+        Parameters of the pooling that differ from its defaults.
+    adversary : mapping, optional
+        Parameters of the adversary that differ from the paper's, such as `STRONG`.
+    cache : path, optional
+        Folder where finished adversaries' results are kept and found again.
+    n_jobs : int, optional
+        As in `joblib.Parallel`.
+    callback : callable, optional
+        Gets a `Progress` after each adversary; raising `Cancelled` stops, and what is done is returned.
+    **options
+        Of the data set: encoder, n_features, ...
+
+    Raises
+    ------
+    ValueError
+        An unknown stream; no σ or seed; an accuracy asked for where the history is not evaluated.
+    """
+    began = perf_counter()
+    source = Source.of(dataset, dict(options))
+    chosen = list(range(seeds)) if isinstance(seeds, int) else [int(s) for s in seeds]
+    if not chosen or not sigmas:
+        raise ValueError(f"seeds, sigmas: expected at least one of each, got {seeds!r} and {sigmas!r}")
+    known = list(source.get(chosen[0]).streams)
+    if unknown := [s for s in streams or [] if s not in known]:
+        raise ValueError(f"streams: expected some of {known}, got {unknown[0]!r}")
+    parameters = dict(adversary or {})
+    judged = _check_points(accuracy_at, Adversary(**parameters))
+    cells = [
+        {
+            "dataset": source.key, "stream": stream, "sigma": float(sigma), "seed": seed, "split": split,
+            "adversary": parameters, "fixed": dict(fixed or {}), "accuracy_at": judged,
+        }
+        for seed in chosen for stream in streams or known for sigma in sigmas
+    ]  # fmt: skip
+    folder = None if cache is None else Path(cache)
+    results = run_cells(
+        fooling_cell,
+        cells,
+        shared={"source": source, "cache": folder},
+        folder=None if folder is None else folder / "cells",
+        n_jobs=n_jobs,
+        callback=callback,
+        stage="fooling",
+    )
+    tables: dict[str, list[dict[str, Any]]] = {"curves": [], "accuracies": [], "quality": []}
+    for cell, result in zip(cells, results, strict=True):
+        for name, rows in tables.items():
+            rows += [
+                {"stream": cell["stream"], "sigma": cell["sigma"], "seed": cell["seed"], **row}
+                for row in (result or {}).get(name, [])
+            ]
+    config = {
+        "dataset": source.key, "sigmas": list(map(float, sigmas)), "streams": list(streams or known),
+        "seeds": chosen, "split": split, "accuracy_at": judged, "fixed": dict(fixed or {}),
+        "adversary": parameters, "complete": all(result is not None for result in results),
+    }  # fmt: skip
+    return FoolingRecord(
+        curves=pd.DataFrame(tables["curves"]),
+        accuracies=pd.DataFrame(tables["accuracies"]),
+        quality=pd.DataFrame(tables["quality"]),
+        config=config,
+        seconds=perf_counter() - began,
+    )
+
+
+def _check_points(points: Sequence[int], adversary: Adversary) -> list[int]:
+    for point in points:
+        if point <= 0 or point % adversary.eval_every:
+            raise ValueError(
+                f"accuracy_at: expected multiples of eval_every = {adversary.eval_every} above 0, got {point}"
+            )
+    return [int(point) for point in points if point <= adversary.n_iter]
+
+
+def fooling_cell(
+    dataset: Any,
+    stream: str,
+    sigma: float,
+    seed: int,
+    split: str | None,
+    adversary: dict[str, Any],
+    fixed: dict[str, Any],
+    accuracy_at: list[int],
+    source: Source,
+    cache: Path | None,
+) -> dict[str, Any]:
+    """One adversary: its curve, the accuracies on the way, the quality at its end."""
+    part = load_part(source, seed, split, None, 3, cache)
+    train, test = part.take(stream, part.train), part.take(stream, part.test)
+    labels = part.labels
+    model = Adversary(**{"device": "cpu", **adversary, "sigma": sigma, "random_state": seed})
+    accuracies: list[dict[str, float]] = []
+
+    def judge(progress: Progress) -> None:
+        if progress.stage == "adversary" and progress.step in accuracy_at:
+            accuracies.append(
+                {"iteration": progress.step, "accuracy": _accuracy(model, part, stream, fixed, seed)}
+            )
+
+    held_out = (test, labels[part.test]) if len(test) else None
+    model.fit(train, labels[part.train], judge, held_out=held_out)
+    quality = asdict(measure_quality(model, train, random_state=seed))
+    return {
+        "curves": model.history.to_dict("records"),
+        "accuracies": accuracies,
+        "quality": [{k: v if np.isfinite(v) else None for k, v in quality.items()}],
+    }
+
+
+def _accuracy(adversary: Adversary, part: Part, stream: str, fixed: dict[str, Any], seed: int) -> float:
+    """Share of the other clips that Eq. (14)'s classifier gets right, with the adversary as it is now."""
+    pooling = ACOTPooling(**{"adversary": adversary, "device": "cpu", "random_state": seed, **fixed})
+    train, test = part.take(stream, part.train), part.take(stream, part.test)
+    pooled = pooling.fit(train, part.labels[part.train]).transform(train)
+    classifier = GrassmannSVC().fit(pooled, part.labels[part.train])
+    return float((classifier.predict(pooling.transform(test)) == part.labels[part.test]).mean())

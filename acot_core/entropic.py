@@ -28,7 +28,7 @@ def ipot(
     *,
     beta: float | Tensor | None = None,
     n_iter: int = 1000,
-    tol: float = 5e-4,
+    tol: float = 1e-3,
     initial: Tensor | None = None,
     trace: bool = False,
 ) -> TransportPlan:
@@ -69,12 +69,9 @@ def ipot(
     """
     a, b = check_problem(cost, a, b)
     real = (a > 0)[:, :, None] & (b > 0)[:, None, :]
-    # A constant added to a row or a column changes no plan: the smallest cost of each becomes zero.
-    shifted = torch.where(real, cost, torch.inf)
-    rows = _finite(shifted.amin(2, keepdim=True))
-    shifted = shifted - rows
-    columns = _finite(shifted.amin(1, keepdim=True))
-    shifted = torch.where(real, shifted - columns, 0)
+    # A constant taken from a row changes no iterate: the smallest cost of each becomes zero.
+    rows = _finite(torch.where(real, cost, torch.inf).amin(2, keepdim=True))
+    shifted = torch.where(real, cost - rows, 0)
     widest = shifted.amax((1, 2))
     if beta is None:
         lowest = torch.where(real, cost, torch.inf).amin((1, 2))
@@ -84,12 +81,15 @@ def ipot(
         step = torch.as_tensor(beta, dtype=cost.dtype, device=cost.device).expand(len(cost))
         if not bool((step > 0).all()):
             raise ValueError(f"beta: expected positive numbers, got {beta!r}")
-    start = a[:, :, None] * b[:, None, :] / a.sum(1)[:, None, None]
+    if n_iter < 1:
+        raise ValueError(f"n_iter: expected at least 1, got {n_iter!r}")
+    start = real.to(cost.dtype)
     if initial is not None:
         if initial.shape != cost.shape:
             raise ValueError(f"initial: expected shape {tuple(cost.shape)}, got {tuple(initial.shape)}")
-        start = 0.99 * initial.to(cost) + 0.01 * start
-    offset = (rows[:, :, 0] * a).sum(1) + (columns[:, 0] * b).sum(1)
+        start = 0.99 * initial.to(cost) + 0.01 * a[:, :, None] * b[:, None, :] / a.sum(1)[:, None, None]
+    potential = torch.zeros_like(b) if initial is None else _fit_potential(shifted, initial.to(cost), a, b)
+    offset = (rows[:, :, 0] * a).sum(1)
     ratio = float((widest / step).max()) if len(cost) else 0.0
 
     plan = torch.empty_like(cost)
@@ -101,9 +101,10 @@ def ipot(
         block = max(1, _BLOCK_BYTES // (4 * cost[:1].numel() * cost.element_size()))
     for i in range(0, len(cost), max(block, 1)):
         part = slice(i, i + block)
-        c, p, q = shifted[part], a[part], b[part]
+        c, p, q, g = shifted[part], a[part], b[part], potential[part] / step[part, None]
         iterate = _in_log_domain if ratio > 200 else _in_primal_domain
-        steps = iterate(c, p, q, step[part], start[part], ratio, check_every=1 if trace else _CHECK_EVERY)
+        every = 1 if trace else _CHECK_EVERY
+        steps = iterate(c, p, q, step[part], start[part], g, ratio, check_every=every, n_iter=n_iter)
         open_ = torch.ones_like(met[part])
         for done, P, f in steps:
             if trace:
@@ -130,6 +131,16 @@ def ipot(
         torch.stack(values) if trace else None,
     )
     return warn_unconverged(answer, "ipot") if tol > 0 else answer
+
+
+def _fit_potential(c: Tensor, P: Tensor, a: Tensor, b: Tensor, n_iter: int = 30) -> Tensor:
+    """Column potentials g (B, m) for which f_i + g_j = c_ij where P has mass, by least squares."""
+    rows, columns = P.sum(2).clamp_min(1e-30), P.sum(1).clamp_min(1e-30)
+    g = torch.zeros_like(b)
+    for _ in range(n_iter):
+        f = ((P * c).sum(2) - (P @ g[:, :, None])[:, :, 0]) / rows
+        g = ((P * c).sum(1) - (f[:, None, :] @ P)[:, 0]) / columns
+    return torch.where(b > 0, g, 0)
 
 
 def _finite(x: Tensor) -> Tensor:
@@ -160,53 +171,73 @@ def _round(P: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _in_primal_domain(
-    c: Tensor, a: Tensor, b: Tensor, step: Tensor, start: Tensor, ratio: float, *, check_every: int
+    c: Tensor,
+    a: Tensor,
+    b: Tensor,
+    step: Tensor,
+    start: Tensor,
+    g: Tensor,
+    ratio: float,
+    *,
+    check_every: int,
+    n_iter: int,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Iterations, plan and row potentials, every ``check_every`` iterations and without end.
+    """Iterations, plan and row potentials, every ``check_every`` iterations and at the end.
 
     The plan is diag(u) (P * K^s) diag(v): scalings are collected, and multiplied into P only before K^s could
     underflow or somebody looks.
     """
     dtype = torch.float64 if ratio > 30 else c.dtype
-    c, a, b, step, P = (t.to(dtype) for t in (c, a, b, step, start))
+    c, a, b, step, P, g = (t.to(dtype) for t in (c, a, b, step, start, g))
     kernel = torch.exp(-c / step[:, None, None])
     kernel_t = kernel.mT.contiguous()
+    # Entries that vanish too early could leave a row or column with nothing to scale.
     tiny = torch.finfo(dtype).tiny
+    floor = (start > 0).to(dtype) * tiny**0.5
     period = max(1, min(20, int((30 if dtype == torch.float32 else 300) / max(ratio, 1))))
     a, b = a[:, None, :], b[:, None, :]  # rows, since row times matrix is the fast product on a CPU
-    v_last = torch.ones_like(b)  # the scaling that the last iteration ended with
+    v_last = g[:, None, :].exp()  # the scaling that the last iteration ended with
     done = 0
-    while True:
+    while done < n_iter:
         P_t = P.mT.contiguous()
         u, v = torch.ones_like(a), torch.ones_like(b)
-        for _ in range(min(period, check_every - done % check_every)):
+        for _ in range(min(period, check_every - done % check_every, n_iter - done)):
             P, P_t = P.mul_(kernel), P_t.mul_(kernel_t)
             u_old, v_old = u, v
-            u = a / ((v * v_last) @ P_t).clamp_min_(tiny)  # (1,m) @ (m,n) -> (1,n)
-            v = b / (u @ P).clamp_min_(tiny)  # (1,n) @ (n,m) -> (1,m)
+            u = a / ((v * v_last) @ P_t + (a == 0))  # (1,m) @ (m,n) -> (1,n)
+            v = b / (u @ P + (b == 0))  # (1,n) @ (n,m) -> (1,m)
             v_last = v / v_old.clamp_min(tiny)
             done += 1
-        P = P.mul_(u.mT).mul_(v)
-        if done % check_every == 0:
+        P = torch.maximum(P.mul_(u.mT).mul_(v), floor)
+        if done % check_every == 0 or done == n_iter:
             yield done, P, step[:, None] * (u / u_old.clamp_min(tiny)).clamp_min(tiny).log()[:, 0]
 
 
 def _in_log_domain(
-    c: Tensor, a: Tensor, b: Tensor, step: Tensor, start: Tensor, ratio: float, *, check_every: int
+    c: Tensor,
+    a: Tensor,
+    b: Tensor,
+    step: Tensor,
+    start: Tensor,
+    g: Tensor,
+    ratio: float,
+    *,
+    check_every: int,
+    n_iter: int,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """The same for any ratio of cost to beta, in logarithms and double precision."""
-    c, step = c.double(), step.double()
+    c, step, g = c.double(), step.double(), g.double()[:, None, :]
     log_a, log_b = a.double().log()[:, :, None], b.double().log()[:, None, :]
     log_plan = start.double().log()
     kernel = -c / step[:, None, None]
-    g = torch.where(log_b.isinf(), log_b, 0)
+    g = torch.where(log_b.isinf(), log_b, g)
     done = 0
-    while True:
+    while done < n_iter:
         log_kernel = log_plan + kernel
         f, g = _log_scalings(log_kernel, g, log_a, log_b)
         log_plan = f + log_kernel + g
         done += 1
-        if done % check_every == 0:
+        if done % check_every == 0 or done == n_iter:
             yield done, log_plan.exp(), step[:, None] * _finite(f[:, :, 0])
 
 

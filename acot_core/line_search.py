@@ -17,7 +17,7 @@ from acot_core.response_line import Line
 __all__ = ["SUFFICIENT_DECREASE", "backtracking", "curve"]
 
 SUFFICIENT_DECREASE = 1e-4
-"""Armijo's constant: a step must gain this share of what the slope promises."""
+"""Armijo's constant of `curve`, whose steps are near-minimal anyway."""
 
 _COARSE = tuple(2.0**j for j in range(-10, 4))
 _FINE = 6  # points inside a bracket, in each of two rounds
@@ -30,6 +30,7 @@ def backtracking(
     first: Tensor,
     running: Tensor,
     *,
+    share: float = 0.3,
     contraction: float = 0.5,
     n_trials: int = 25,
 ) -> Tensor:
@@ -45,6 +46,8 @@ def backtracking(
         First step to try.
     running : bool Tensor (B,)
         Problems that are to be searched.
+    share : float
+        Armijo's constant: a step must gain this share of what the slope promises.
     contraction, n_trials : float, int
         Factor from one trial to the next, and the largest number of trials.
 
@@ -56,7 +59,7 @@ def backtracking(
     step, trial = torch.zeros_like(f), first
     searching = running
     for _ in range(n_trials):
-        gained = value_at(trial) <= f + SUFFICIENT_DECREASE * trial * slope
+        gained = value_at(trial) <= f + share * trial * slope
         step = torch.where(searching & gained, trial, step)
         searching = searching & ~gained
         if not searching.any():

@@ -188,8 +188,9 @@ def robust_distances(
     X: Tensor, Y: Tensor, k: int, *, n_starts: int = 2, n_iter: int = 30, seed: int = 0
 ) -> RobustDistances:
     """All that Theorem 1 speaks of, for B pairs of sets X (B, n, d) and Y (B, m, d)."""
-    options = {"n_starts": n_starts, "n_iter": n_iter, "seed": seed}
-    projection, at = projection_robust(X, Y, k, **options)
-    contrastive, where = projection_robust(X, Y, k, contrastive=True, initial=at, **options)
-    subspace, bound, _ = subspace_robust(X, Y, k)
+    projection, at = projection_robust(X, Y, k, n_starts=n_starts, n_iter=n_iter, seed=seed)
+    contrastive, where = projection_robust(
+        X, Y, k, contrastive=True, initial=at, n_starts=n_starts, n_iter=n_iter, seed=seed
+    )
+    subspace, bound, _ = subspace_robust(X, Y, k, n_iter=3 * n_iter)
     return RobustDistances(projection, contrastive, subspace, bound, variational_term(Y, k), at, where)

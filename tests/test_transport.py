@@ -1,0 +1,291 @@
+"""Transport solvers: marginals, values, padding, batches, scales (Sec. 3.1 and 3.5, Eqs. 2, 4 and 12)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import ot
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from acot_core.entropic import _in_log_domain, _in_primal_domain
+from acot_core.transport import (
+    METHODS,
+    TransportPlan,
+    cost_matrix,
+    emd,
+    ipot,
+    random_coupling,
+    sinkhorn,
+    solve,
+)
+
+SOLVERS = sorted(METHODS)
+
+
+def problem(
+    B: int = 4, n: int = 7, m: int = 11, seed: int = 0, dtype: torch.dtype = torch.float64, d: int = 5
+) -> tuple[Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    X, Y = (torch.rand(B, size, d, generator=g, dtype=dtype) for size in (n, m))
+    a, b = (torch.rand(B, size, generator=g, dtype=dtype) + 0.1 for size in (n, m))
+    return cost_matrix(X, Y), a / a.sum(1, keepdim=True), b / b.sum(1, keepdim=True)
+
+
+def check(answer: TransportPlan, cost: Tensor, a: Tensor, b: Tensor, tol: float) -> None:
+    """Every field of an answer."""
+    assert answer.plan.shape == cost.shape
+    assert answer.plan.dtype == cost.dtype
+    assert (answer.plan >= 0).all()
+    torch.testing.assert_close(answer.plan.sum(2), a, rtol=0, atol=tol)
+    torch.testing.assert_close(answer.plan.sum(1), b, rtol=0, atol=tol)
+    torch.testing.assert_close(answer.value, (answer.plan * cost).sum((1, 2)))
+    error = (answer.plan.sum(2) - a).abs().sum(1) + (answer.plan.sum(1) - b).abs().sum(1)
+    torch.testing.assert_close(answer.marginal_error, error / a.sum(1), rtol=1e-3, atol=1e-6)
+    assert answer.n_iter.shape == answer.converged.shape == (len(cost),)
+    assert answer.converged.dtype == torch.bool
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("method", SOLVERS)
+def test_marginals_and_fields(method: str, dtype: torch.dtype) -> None:
+    cost, a, b = problem(dtype=dtype)
+    answer = solve(cost, a, b, method)
+    check(answer, cost, a, b, 1e-5 if method != "sinkhorn" else 1e-4)
+    assert answer.converged.all()
+
+
+@pytest.mark.parametrize("method", SOLVERS)
+def test_batch_equals_loop(method: str) -> None:
+    cost, a, b = problem(B=5)
+    whole = solve(cost, a, b, method)
+    for i in range(5):
+        one = solve(cost[i : i + 1], a[i : i + 1], b[i : i + 1], method)
+        tol = 1e-4 if method == "sinkhorn" else 1e-9  # which goes on until the whole batch is done
+        torch.testing.assert_close(whole.plan[i], one.plan[0], rtol=0, atol=tol)
+
+
+@pytest.mark.parametrize("method", SOLVERS)
+def test_padding_is_zero_mass(method: str) -> None:
+    cost, a, b = problem(B=3, n=6, m=8)
+    padded = torch.full((3, 9, 13), 7.0, dtype=cost.dtype)
+    padded[:, :6, :8] = cost
+    A, B = torch.zeros(3, 9, dtype=cost.dtype), torch.zeros(3, 13, dtype=cost.dtype)
+    A[:, :6], B[:, :8] = a, b
+    plain, answer = solve(cost, a, b, method), solve(padded, A, B, method)
+    assert (answer.plan[:, 6:] == 0).all()
+    assert (answer.plan[:, :, 8:] == 0).all()
+    torch.testing.assert_close(answer.plan[:, :6, :8], plain.plan, rtol=0, atol=1e-9)
+
+
+def test_ipot_and_emd_agree_with_pot_on_50_rectangular_problems() -> None:
+    for seed in range(10):
+        cost, _, _ = problem(B=5, n=5 + 3 * seed, m=40 - 2 * seed, seed=seed, dtype=torch.float32)
+        theirs = [ot.emd2([], [], c.double().numpy()) for c in cost]
+        for method in (emd, ipot):
+            np.testing.assert_allclose(method(cost).value, theirs, rtol=1e-3)
+
+
+def test_ipot_equals_the_iteration_written_out() -> None:
+    cost, a, b = problem(B=3, n=9, m=6)
+    for beta in (0.5, 0.1, 0.02):
+        K, P, v = torch.exp(-cost / beta), torch.ones_like(cost), torch.full_like(b, 1 / 6)[:, :, None]
+        for _ in range(137):
+            Q = K * P
+            u = a[:, :, None] / (Q @ v)
+            v = b[:, :, None] / (Q.mT @ u)
+            P = u * Q * v.mT
+        ours = ipot(cost, a, b, beta=beta, n_iter=137, tol=0.0)
+        torch.testing.assert_close(ours.plan, P, rtol=0, atol=1e-5)
+        assert (ours.n_iter == 137).all()
+
+
+def test_ipot_log_domain_equals_the_primal() -> None:
+    cost, a, b = problem(B=3)
+    step, start = torch.full((3,), 0.05, dtype=cost.dtype), torch.ones_like(cost)
+    runs = [
+        [
+            (done, plan.clone(), f)
+            for done, plan, f in iterate(
+                cost, a, b, step, start, torch.zeros_like(b), 40.0, check_every=10, n_iter=55
+            )
+        ]
+        for iterate in (_in_primal_domain, _in_log_domain)
+    ]
+    for (done, plan, f), (done_too, log_plan, log_f) in zip(*runs, strict=True):
+        assert done == done_too
+        torch.testing.assert_close(plan, log_plan)
+        torch.testing.assert_close(f, log_f)
+    assert done == 55
+
+
+def test_ipot_certificate_is_honest() -> None:
+    cost, a, b = problem(B=20, n=15, m=25, seed=3)
+    exact = emd(cost, a, b).value
+    for tol in (1e-2, 1e-3, 1e-4):
+        answer = ipot(cost, a, b, tol=tol, n_iter=20_000)
+        assert answer.converged.all()
+        assert (answer.value - exact <= 1.1 * tol * exact).all()
+        assert (answer.value >= exact * (1 - 1e-6)).all()
+
+
+def test_ipot_warm_start_needs_fewer_iterations() -> None:
+    cost, a, b = problem(B=6, n=20, m=30, seed=5)
+    cold = ipot(cost, a, b)
+    near = cost * (1 + 0.01 * torch.rand(cost.shape, generator=torch.Generator().manual_seed(0)))
+    warm, anew = ipot(near, a, b, initial=cold.plan), ipot(near, a, b)
+    assert warm.n_iter.sum() < 0.7 * anew.n_iter.sum()
+    torch.testing.assert_close(warm.value, anew.value, rtol=2e-3, atol=0)
+
+
+def test_ipot_trace() -> None:
+    cost, a, b = problem()
+    answer = ipot(cost, a, b, n_iter=30, tol=0.0, trace=True)
+    assert answer.trace is not None
+    assert answer.trace.shape == (30, 4, 2)
+    torch.testing.assert_close(answer.trace[-1, :, 0], answer.value)
+    torch.testing.assert_close(answer.trace[-1, :, 1], answer.marginal_error)
+    assert ipot(cost, a, b).trace is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    exponent=st.integers(-6, 6),
+    n=st.integers(1, 6),
+    m=st.integers(1, 6),
+    duplicates=st.booleans(),
+    padding=st.integers(0, 2),
+    beta=st.sampled_from([None, 0.1]),
+)
+def test_ipot_at_any_scale(
+    exponent: int, n: int, m: int, duplicates: bool, padding: int, beta: float | None
+) -> None:
+    g = torch.Generator().manual_seed(n + 10 * m)
+    X, Y = torch.rand(2, n, 3, generator=g), torch.rand(2, m, 3, generator=g)
+    if duplicates:
+        X[:, n // 2 :], Y[:, : m // 2 + 1] = X[:, :1], X[:, :1]
+    cost = torch.nn.functional.pad(10.0**exponent * cost_matrix(X, Y), (0, padding, 0, padding))
+    a = torch.nn.functional.pad(torch.full((2, n), 1 / n), (0, padding))
+    b = torch.nn.functional.pad(torch.full((2, m), 1 / m), (0, padding))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        answer = ipot(cost, a, b, beta=beta, n_iter=2000)
+    assert answer.plan.isfinite().all()
+    assert (answer.marginal_error <= 1e-4).all() or any(w.category is ConvergenceWarning for w in caught)
+    if beta is None:
+        assert answer.converged.all()
+        scale = cost.amax((1, 2))
+        assert ((answer.value - emd(cost, a, b).value).abs() <= 2e-3 * scale).all()
+    if padding:
+        assert (answer.plan[:, n:] == 0).all()
+        assert (answer.plan[:, :, m:] == 0).all()
+
+
+def test_unconverged_is_said() -> None:
+    cost, a, b = problem(B=3, n=30, m=40)
+    with pytest.warns(ConvergenceWarning, match=r"ipot: 3 of 3 problems"):
+        answer = ipot(cost, a, b, n_iter=10, tol=1e-8)
+    assert not answer.converged.any()
+    with pytest.warns(ConvergenceWarning, match="sinkhorn"):
+        sinkhorn(cost, a, b, epsilon=1e-3, n_iter=10)
+    with pytest.warns(ConvergenceWarning, match="emd"):
+        emd(cost, a, b, max_pivots=1)
+
+
+def test_plans_are_couplings_not_assignments() -> None:
+    """Known fault of earlier code: a plan hardened by a row argmax keeps rows and breaks columns."""
+    cost, a, b = problem(B=3, n=5, m=9)
+    for method in ("ipot", "emd"):
+        plan = solve(cost, a, b, method).plan
+        assert ((plan > 1e-9).sum(2) > 1).any()
+        torch.testing.assert_close(plan.sum(1), b, rtol=0, atol=1e-6)
+
+
+def test_any_number_of_negatives() -> None:
+    """Known fault of earlier code: negatives had to be a multiple of the positives."""
+    for m in (1, 3, 7, 16):
+        cost = problem(B=2, n=5, m=m)[0]
+        for method in SOLVERS:
+            assert solve(cost, method=method).plan.shape == (2, 5, m)
+
+
+def test_identity_keeps_a_frames_own_negatives() -> None:
+    cost = torch.rand(1, 3, 6)
+    plan = solve(cost, method="identity").plan[0]
+    torch.testing.assert_close(plan, torch.eye(3).repeat_interleave(2, 1) / 6)
+    square = solve(torch.rand(1, 4, 4), method="identity").plan[0]
+    torch.testing.assert_close(square, torch.eye(4) / 4)
+
+
+def test_random_coupling_is_seeded_and_alone() -> None:
+    cost = torch.rand(3, 5, 8)
+    plan = random_coupling(cost, seed=[1, 2, 1]).plan
+    torch.testing.assert_close(plan[0], plan[2])
+    assert not torch.equal(plan[0], plan[1])
+    torch.testing.assert_close(plan[1], random_coupling(cost[1:2], seed=2).plan[0])
+    assert ((plan > 0).sum((1, 2)) <= 12).all()  # a vertex of the polytope
+    state = torch.get_rng_state()
+    random_coupling(cost)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_cost_matrix() -> None:
+    X, Y = torch.rand(2, 4, 6), torch.rand(2, 5, 6)
+    naive = (X[:, :, None] - Y[:, None]).norm(dim=3)
+    torch.testing.assert_close(cost_matrix(X, Y), naive)
+    torch.testing.assert_close(cost_matrix(X, Y, "sqeuclidean"), naive**2)
+    far = 1000 + 1e-2 * X  # squares of a million, differences of a thousandth
+    naive = (far[:, :, None] - far[:, None]).norm(dim=3)
+    torch.testing.assert_close(cost_matrix(far, far), naive, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c, a, b: (c[0], a, b), r"cost: expected .*\(B, n, m\), got \(7, 11\)"),
+        (lambda c, a, b: (c, a[:, :-1], b), r"a: expected shape \(4, 7\), got \(4, 6\)"),
+        (lambda c, a, b: (c, a, -b), "b: negative"),
+        (lambda c, a, b: (c, 0 * a, b), "a: negative, not finite or without mass"),
+        (lambda c, a, b: (c, 2 * a, b), "total masses differ"),
+        (
+            lambda c, a, b: (c.index_fill(0, torch.tensor(2), torch.nan), a, b),
+            r"cost: not finite \(problem 2",
+        ),
+    ],
+)
+@pytest.mark.parametrize("method", SOLVERS)
+def test_bad_input(method: str, change, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        solve(*change(*problem()), method)
+
+
+def test_bad_options() -> None:
+    cost, a, b = problem()
+    with pytest.raises(ValueError, match="method: expected 'auto' or one of"):
+        solve(cost, a, b, "magic")
+    with pytest.raises(ValueError, match="beta: expected positive"):
+        ipot(cost, a, b, beta=0.0)
+    with pytest.raises(ValueError, match="epsilon: expected a positive"):
+        sinkhorn(cost, a, b, epsilon=-1.0)
+    with pytest.raises(ValueError, match="metric"):
+        cost_matrix(cost, cost, "cosine")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="expected frames"):
+        cost_matrix(cost, cost[:, :, :2])
+    with pytest.raises(ValueError, match="seed: expected an int or 4"):
+        random_coupling(cost, a, b, seed=[1, 2])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("method", SOLVERS)
+def test_cuda_equals_cpu(method: str) -> None:
+    cost, a, b = problem()
+    here = solve(cost, a, b, method)
+    there = solve(cost.cuda(), a.cuda(), b.cuda(), method)
+    assert there.plan.is_cuda
+    torch.testing.assert_close(there.plan.cpu(), here.plan, rtol=0, atol=1e-6)

@@ -224,6 +224,11 @@ def test_adversaries_are_trained_once_and_shared(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before
     x = part.take("features", part.test[:2])
     np.testing.assert_array_equal(first.sample(x, 5, 0).frames, again.sample(x, 5, 0).frames)
+    file.write_bytes(file.read_bytes()[:100])  # a damaged file is replaced
+    np.testing.assert_array_equal(
+        first.sample(x, 5, 0).frames,
+        share_adversary(part, "features", 0, FAST, tmp_path).sample(x, 5, 0).frames,
+    )
     share_adversary(part, "features", 0, {**FAST, "sigma": 0.1}, tmp_path)
     assert len(list((tmp_path / "adversaries").iterdir())) == 2
 

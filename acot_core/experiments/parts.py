@@ -216,7 +216,10 @@ def share_adversary(
         content = digest(_content(train), labels.tolist(), adversary.get_params())
         file = cache / "adversaries" / f"{content}.safetensors"
         if file.is_file():
-            return Adversary.load(file, device="cpu")
+            try:
+                return Adversary.load(file, device="cpu")
+            except ValueError:
+                pass  # damaged, or of another version of the package: train it again
     with one_thread():
         adversary.fit(train, labels)
     if file is not None:

@@ -22,7 +22,11 @@ from torch import Tensor, nn
 from acot_core.adversary_checks import KIND, check_parameters, check_resumable, read_adversary
 from acot_core.adversary_data import FrameTable, frame_table
 from acot_core.adversary_training import (
-    HISTORY_COLUMNS, TrainingState, fixed_batch, has_native_bfloat16, train,
+    HISTORY_COLUMNS,
+    TrainingState,
+    fixed_batch,
+    has_native_bfloat16,
+    train,
 )  # fmt: skip
 from acot_core.checkpoints import write_checkpoint
 from acot_core.frame_classifier import linear, train_frame_classifier
@@ -57,8 +61,8 @@ class Adversary(BaseEstimator):
     n_critic : int, default 5
         Critic steps a generator step.
     clip : float, default 0.01
-        Bound on the critic's weights. At 0.01 (Arjovsky et al.) the critic is so flat that it hardly pulls the
-        negatives to the data; 0.03 to 0.06 brings them closer, see `acot_core.experiments.fooling.CLOSE`.
+        Bound on the critic's weights. At 0.01 (Arjovsky et al.) the critic is so flat that it hardly pulls
+        the negatives to the data; 0.03 to 0.06 brings them closer, see `acot_core.experiments.fooling.CLOSE`.
     learning_rate : float, default 1e-4
         RMSprop's rate for generator and critic (App. B.2).
     batch_size : int, default 64

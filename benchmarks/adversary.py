@@ -5,8 +5,8 @@
 Both make the same five critic steps and one generator step an iteration, alternate in one process, and are
 compared by the median of paired ratios. The plain loop is what one writes first: a pass for frames and one
 for negatives, fakes of each critic step on their own and detached, torch's RMSprop, gradients for whatever
-has parameters, losses read at every step. Wall time and the process's CPU time are both given: on a machine that
-others use too, the latter is the steadier for one thread.
+has parameters, losses read at every step. Wall time and the process's CPU time are both given: on a machine
+that others use too, the latter is the steadier for one thread.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(tmp_path_factory):
     """A server of our own on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -45,13 +45,13 @@ def address():
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "apps" / "explorer.py"), "--port", str(port),
                "--address", "127.0.0.1", "--warm"]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with log.open("w") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}/explorer"
     try:
         for _ in range(600):
-            assert server.poll() is None, server.stdout.read()
+            assert server.poll() is None, log.read_text()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1).close()
                 break
@@ -61,10 +61,10 @@ def address():
     finally:
         server.terminate()
         try:
-            output, _ = server.communicate(timeout=30)
+            server.wait(timeout=60)
         finally:
             server.kill()
-        assert "ERROR" not in output, output
+        assert "ERROR" not in log.read_text(), log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def export(page, label, number=0):
     return save(page, lambda: page.get_by_role("menuitem", name=label).click())
 
 
-RANDOM = "negatives=random&n_negatives=20"
+RANDOM = "negatives=random&n_negatives=20&n_iter=100"
 
 
 def test_every_step_opens_from_the_map_with_keyboard_alone(visit):

@@ -188,7 +188,8 @@ def _in_primal_domain(
     underflow or somebody looks.
     """
     dtype = torch.float64 if ratio > 30 else c.dtype
-    c, a, b, step, P, g = (t.to(dtype) for t in (c, a, b, step, start, g))
+    c, a, b, step, g = (t.to(dtype) for t in (c, a, b, step, g))
+    P = start.to(dtype, copy=True)
     kernel = torch.exp(-c / step[:, None, None])
     kernel_t = kernel.mT.contiguous()
     # Entries that vanish too early could leave a row or column with nothing to scale.

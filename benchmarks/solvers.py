@@ -1,0 +1,278 @@
+"""Solvers against their peers, side by side in one process: ``python -m benchmarks.solvers``.
+
+Pooling at the paper's settings (one exact plan, 5 or 100 iterations of conjugate gradient) against a loop
+with `ot.dist`, `ot.emd` and pymanopt, which is given analytic gradients in numpy and double precision;
+IPOT against the plain batched iteration, Xie et al.'s loop in numpy and POT's batched proximal solver. Ours
+and peers alternate, medians are reported, and values stand beside times. The slow peer is timed on every s-th
+sequence (``peer_stride`` in the results). Results go to ``benchmarks/results/solvers.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import ot
+import pymanopt
+import torch
+from torch import Tensor
+
+from acot_core.alternation import alternate
+from acot_core.datasets import data_root
+from acot_core.files import atomic_write
+from acot_core.records import environment
+from acot_core.sequences import chunks, normalize_frames, pad
+from acot_core.transport import cost_matrix, ipot
+
+HERE = Path(__file__).parent
+SEED = 0
+
+
+def clips(n_sequences: int, rng: np.random.Generator) -> list[Tensor]:
+    """The HMDB I3D clips, repeated with multiplicative jitter."""
+    file = np.load(data_root() / "hmdb_i3d" / "hmdb_i3d_10_clips.npz")
+    parts = np.split(file["rgb"], np.cumsum(file["lengths"])[:-1])
+    frames = (
+        parts[i % 10] * (1 + 0.1 * rng.standard_normal(parts[i % 10].shape)) for i in range(n_sequences)
+    )
+    return [normalize_frames(torch.from_numpy(np.maximum(f, 0).astype(np.float32))) for f in frames]
+
+
+def poses(rng: np.random.Generator, d: int = 256) -> list[Tensor]:
+    """JHMDB's pose stream through random ReLU features."""
+    file = np.load(data_root() / "jhmdb_pose" / "jhmdb_pose.npz")
+    joints = file["poses"] - file["poses"].mean(1, keepdims=True)
+    joints = joints / np.sqrt(np.square(joints).sum((1, 2), keepdims=True) / 15)
+    i, j = np.triu_indices(15, 1)
+    raw = np.concatenate(
+        [joints.reshape(len(joints), -1), np.linalg.norm(joints[:, i] - joints[:, j], axis=2)], 1
+    )
+    raw = (raw - raw.mean(0)) / raw.std(0)
+    hidden = np.maximum(raw @ rng.standard_normal((raw.shape[1], d)) / np.sqrt(raw.shape[1]), 0)
+    parts = np.split(hidden.astype(np.float32), np.cumsum(file["lengths"])[:-1])
+    return [normalize_frames(torch.from_numpy(p)) for p in parts]
+
+
+def noise(sequences: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    """m = 2n random negatives a sequence."""
+    out = []
+    for x in sequences:
+        y = x.repeat(2, 1) - x.max() * torch.from_numpy(rng.standard_normal((2 * len(x), x.shape[1])))
+        out.append(normalize_frames(y.clamp_min(0)).float())
+    return out
+
+
+def ours(X: list[Tensor], Y: list[Tensor], k: int, n_iter: int, device: str) -> np.ndarray:
+    """The call path of `ACOTPooling`: chunks, padding, costs, plans, subspaces. Values of Eq. (10), (N,)."""
+    values = np.empty(len(X))
+    rows = [len(x) + len(y) for x, y in zip(X, Y, strict=True)]
+    for at in chunks(rows, 4 * 4 * (X[0].shape[1] + max(map(len, Y))), 2**28):
+        batch, negatives = pad([X[i] for i in at]).to(device), pad([Y[i] for i in at]).to(device)
+        found = alternate(
+            batch, negatives, n_subspaces=k, n_iter=n_iter, ground_cost="sqeuclidean", n_alternations=1
+        )
+        values[at] = -found.objective[:, -1].cpu().numpy()
+    return values
+
+
+def peer(x: np.ndarray, y: np.ndarray, k: int, n_iter: int) -> float:
+    """One sequence with POT and pymanopt: the value of the same objective."""
+    n, beta1, beta2, eta = len(x), 1.0, 10.0, 0.01
+    plan = ot.emd([], [], ot.dist(x, y))
+    T = n * plan @ y
+    constant = (beta1 * np.square(x).sum()) / n - (plan.sum(0) * np.square(y).sum(1)).sum()
+
+    def cost(U: Any) -> float:
+        A, B = x @ U, T @ U
+        energy = np.square(A).sum(1)
+        hinge = np.maximum(energy[:-1] + eta - energy[1:], 0).sum() * beta2 / (n - 1)
+        return constant + (2 * (A * B).sum() - (1 + beta1) * energy.sum()) / n + hinge
+
+    def gradient(U: Any) -> Any:
+        A, B = x @ U, T @ U
+        energy = np.square(A).sum(1)
+        active = (energy[:-1] + eta > energy[1:]) * beta2 / (n - 1)
+        slope = np.full(n, -(1 + beta1) / n)
+        slope[:-1] += active
+        slope[1:] -= active
+        return x.T @ (2 * slope[:, None] * A + 2 / n * B) + T.T @ (2 / n * A)
+
+    manifold = pymanopt.manifolds.Grassmann(x.shape[1], k)
+    problem = pymanopt.Problem(
+        manifold,
+        pymanopt.function.numpy(manifold)(cost),
+        euclidean_gradient=pymanopt.function.numpy(manifold)(gradient),
+    )
+    _, vectors = np.linalg.eigh(x @ x.T)
+    start = np.linalg.qr(x.T @ vectors[:, ::-1][:, :k])[0]
+    # pymanopt counts the starting point as an iteration.
+    optimizer = pymanopt.optimizers.ConjugateGradient(
+        beta_rule="FletcherReeves", max_iterations=n_iter + 1, verbosity=0
+    )
+    return optimizer.run(problem, initial_point=start).cost
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    began = perf_counter()
+    result = call()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return perf_counter() - began, result
+
+
+def pooling(quick: bool, devices: list[str]) -> list[dict[str, Any]]:
+    """Both workloads, every k and number of iterations."""
+    rng = np.random.default_rng(SEED)
+    size, repeats = (60, 1) if quick else (600, 3)
+    workloads = {"hmdb-i3d": clips(size, rng), "jhmdb-pose": poses(rng)[: size if quick else None]}
+    results = []
+    for name, X in workloads.items():
+        Y = noise(X, rng)
+        for k in (1, 4, 8):
+            # Both need k frames: the peer has no completion of a basis.
+            at = [i for i in range(len(X)) if len(X[i]) > k]
+            for n_iter in (5, 100):
+                stride = 10 if n_iter == 5 else 30
+                some = at[:: 3 if quick else stride]
+                pairs = [(X[i].double().numpy(), Y[i].double().numpy()) for i in some]
+                chosen, others = [X[i] for i in at], [Y[i] for i in at]
+                times: dict[str, list[float]] = {device: [] for device in devices}
+                theirs: list[float] = []
+                for _ in range(repeats):
+                    for device in devices:
+                        seconds, values = timed(
+                            lambda c=chosen, o=others, v=device, k=k, i=n_iter: ours(c, o, k, i, v)
+                        )
+                        times[device].append(seconds)
+                    seconds, reference = timed(
+                        lambda p=pairs, k=k, i=n_iter: np.array([peer(x, y, k, i) for x, y in p])
+                    )
+                    theirs.append(seconds * len(at) / len(some))
+                matching = values[[at.index(i) for i in some]]
+                for device in devices:
+                    frames = sum(len(x) for x in chosen)
+                    row = {
+                        "workload": name, "device": device, "n": len(at), "k": k, "n_iter": n_iter,
+                        "seconds": statistics.median(times[device]),
+                        "peer_seconds": statistics.median(theirs),
+                        "frames_per_second": frames / statistics.median(times[device]),
+                        "speedup": statistics.median(theirs) / statistics.median(times[device]),
+                        "value": float(matching.mean()), "peer_value": float(reference.mean()),
+                        "peer_stride": len(at) // len(some), "repeats": repeats,
+                    }  # fmt: skip
+                    results.append(row)
+                    print(
+                        f"{name} {device} k={k} iterations={n_iter}: {row['seconds']:.2f} s, "
+                        f"peer {row['peer_seconds']:.2f} s, {row['speedup']:.1f} times; "
+                        f"value {row['value']:.5f}, peer {row['peer_value']:.5f}",
+                        flush=True,
+                    )
+    return results
+
+
+def plain_ipot(cost: Tensor, beta: float, n_iter: int) -> Tensor:
+    """The batched iteration as it is written, all anew in every iteration."""
+    n, m = cost.shape[1:]
+    K, P, v = torch.exp(-cost / beta), torch.ones_like(cost), torch.full_like(cost[:, :1].mT, 1 / m)
+    for _ in range(n_iter):
+        Q = K * P
+        u = (1 / n) / (Q @ v)
+        v = (1 / m) / (Q.mT @ u)
+        P = u * Q * v.mT
+    return P
+
+
+def numpy_ipot(cost: np.ndarray, beta: float, n_iter: int) -> np.ndarray:
+    """Xie et al.: one problem."""
+    n, m = cost.shape
+    K, P, v = np.exp(-cost / beta), np.ones_like(cost), np.full(m, 1 / m)
+    for _ in range(n_iter):
+        Q = K * P
+        u = 1 / (n * (Q @ v))
+        v = 1 / (m * (Q.T @ u))
+        P = u[:, None] * Q * v
+    return P
+
+
+def transport(quick: bool, devices: list[str]) -> list[dict[str, Any]]:
+    """IPOT: the same plan after 1,000 iterations, and the time to a gap of 1e-3."""
+    generator = torch.Generator().manual_seed(SEED)
+    size, n_iter, repeats = (30, 100, 1) if quick else (300, 1000, 3)
+    X, Y = (torch.rand(size, rows, 16, generator=generator) for rows in (40, 80))
+    results = []
+    for device in devices:
+        cost = cost_matrix(X, Y).to(device)
+        exact = np.array([ot.emd2([], [], c) for c in cost.cpu().double().numpy()])
+        some = cost[:10].cpu().double().numpy()
+        calls: dict[str, Callable[[], Any]] = {
+            "plain": lambda c=cost: plain_ipot(c, 0.1, n_iter),
+            "ours, same iterations": lambda c=cost: ipot(c, beta=0.1, n_iter=n_iter, tol=0.0).plan,
+            "ours, to a gap of 1e-3": lambda c=cost: ipot(c).plan,
+            "numpy, one at a time": lambda s=some: np.stack([numpy_ipot(c, 0.1, n_iter) for c in s]),
+            "POT solve_batch, proximal": lambda c=cost: (
+                ot.solve_batch(c, reg=0.1, max_iter=n_iter, method="proximal").plan
+            ),
+        }
+        times: dict[str, list[float]] = {name: [] for name in calls}
+        plans = {}
+        for _ in range(repeats):
+            for name, call in calls.items():
+                try:
+                    seconds, plans[name] = timed(call)
+                except Exception as error:  # a peer that fails is reported, not hidden
+                    print(f"{name}: {type(error).__name__}: {error}")
+                    continue
+                times[name].append(seconds * (len(cost) / len(some) if name.startswith("numpy") else 1))
+        reference = plans["plain"].cpu()
+        for name, plan in plans.items():
+            plan = torch.as_tensor(plan).cpu()
+            own = cost[: len(plan)].cpu()
+            gap = np.abs((plan * own).sum((1, 2)).numpy() / exact[: len(plan)] - 1)
+            difference = float((plan - reference[: len(plan)]).abs().max())
+            row = {
+                "solver": name, "device": device, "problems": size, "seconds": statistics.median(times[name]),
+                "relative_gap": float(gap.max()), "difference_to_plain": difference,
+                "speedup_over_plain": statistics.median(times["plain"]) / statistics.median(times[name]),
+            }  # fmt: skip
+            results.append(row)
+            print(
+                f"IPOT {device} {name}: {row['seconds']:.2f} s, gap {row['relative_gap']:.1e}, "
+                f"{row['speedup_over_plain']:.1f} times plain",
+                flush=True,
+            )
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the sequences, once")
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "solvers.json")
+    arguments = parser.parse_args()
+    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE
+    ).stdout.strip()
+    results = {
+        "environment": environment(),
+        "commit": commit,
+        "seed": SEED,
+        "quick": arguments.quick,
+        "transport": transport(arguments.quick, devices),
+        "pooling": pooling(arguments.quick, devices),
+    }
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(arguments.output, (json.dumps(results, indent=1) + "\n").encode())
+    print(f"written to {arguments.output.name}")
+
+
+if __name__ == "__main__":
+    main()

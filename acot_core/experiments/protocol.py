@@ -9,6 +9,7 @@ two-stream recognition (Simonyan & Zisserman, 2014).
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -161,6 +162,9 @@ def judge(plan: Plan, entries: Sequence[Entry], callback: Callback | None = None
     list of Score
         By entry, seed, split and stream; the fused ones last.
     """
+    if plan.cache is None:  # adversaries are shared between cells all the same
+        with tempfile.TemporaryDirectory(prefix="acot-") as folder:
+            return judge(replace(plan, cache=Path(folder)), entries, callback)
     runs = [
         _Run(plan, entry, e, seed, split, stream)
         for entry, e in enumerate(entries)
@@ -373,8 +377,7 @@ def _train_adversaries(plan: Plan, cells: list[dict[str, Any]], callback: Callba
         if method(cell["name"]).adversarial:
             task = {k: v for k, v in cell.items() if k not in ("name", "setting", "classifiers")}
             needed.setdefault(json.dumps(task, sort_keys=True), task)
-    if plan.cache is None:
-        return True
+    assert plan.cache is not None
     found = run_cells(
         train_cell,
         list(needed.values()),

@@ -7,7 +7,8 @@
 The classifier and the auto-encoder are kept in ``--work`` as soon as they are trained, and the next run with
 the same seed and settings takes them from there. Settings are chosen on the validation part; the test part is
 looked at by the shipped half-precision weights. The shipped classifiers and auto-encoders were trained first
-and taken from ``--work``; the classifiers by a revision that did not yet call `recalibrate` before hardening. Figures go to benchmarks/results/images_<name>.json.
+and taken from ``--work``; the classifiers by a revision that did not yet call `recalibrate` before hardening.
+Figures go to benchmarks/results/images_<name>.json.
 """
 
 from __future__ import annotations

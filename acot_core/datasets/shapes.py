@@ -7,7 +7,6 @@ size, place, tilt and background say nothing about the class.
 from __future__ import annotations
 
 from collections.abc import Callable
-
 from typing import Any
 
 import numpy as np

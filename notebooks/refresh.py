@@ -12,6 +12,7 @@ import importlib
 import inspect
 import os
 import re
+import resource
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -35,7 +36,7 @@ def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
-def execute(notebook: Any, timeout: int = 90) -> Any:
+def execute(notebook: Any, timeout: int = 600) -> Any:
     """Run every cell in this folder, on one thread; the first error is raised."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     client = NotebookClient(
@@ -81,10 +82,20 @@ def main(names: list[str]) -> None:
     for path in notebooks():
         if names and not any(name in path.name for name in names):
             continue
-        start = perf_counter()
+        start, used = perf_counter(), _processor()
         notebook = clean(execute(read(path)))
         nbformat.write(notebook, path)
-        print(f"{path.name}: {perf_counter() - start:.0f} s, {path.stat().st_size / 1024:.0f} KB", flush=True)
+        print(
+            f"{path.name}: {perf_counter() - start:.0f} s, of the processor {_processor() - used:.0f} s, "
+            f"{path.stat().st_size / 1024:.0f} KB",
+            flush=True,
+        )
+
+
+def _processor() -> float:
+    """Seconds that finished kernels have used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -364,6 +364,7 @@ def test_axe_finds_nothing_serious(visit, step, theme):
     if theme == "dark":
         page.get_by_role("button", name=re.compile("theme", re.I)).click()
         page.wait_for_timeout(1500)
+    page.wait_for_timeout(1500)
     page.evaluate(axe_source().read_text())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     serious = [

@@ -184,8 +184,31 @@ class Bridge(JSComponent):
     """Carries files and text from Python to the browser: downloads and the clipboard. It shows nothing."""
 
     _esm = """
+const name = (node, text) => {
+  if (!node.getAttribute("aria-label")) { node.setAttribute("aria-label", text) }
+}
+
+// Names for what the widget library leaves unnamed, for those who listen to the page.
+function mend(root) {
+  for (const node of root.querySelectorAll("*")) {
+    if (node.shadowRoot) { mend(node.shadowRoot) }
+    const role = node.getAttribute("role")
+    if (role === "progressbar") { name(node, "Progress of the computation") }
+    else if (node.localName === "svg" && role === "img" && node.closest("mjx-container")) {
+      name(node, "Equation")
+    } else if (node.localName === "span" && node.hasAttribute("aria-label") && !role) {
+      node.setAttribute("role", "img")
+    }
+    else if (node.localName === "button" && !node.textContent.trim() && !node.hasAttribute("title")) {
+      const steppers = [...(node.closest(".MuiFormControl-root")?.querySelectorAll("button") ?? [])]
+      if (steppers.length === 2) { name(node, steppers[0] === node ? "One less" : "One more") }
+    }
+  }
+}
+
 export function render({model}) {
   const element = document.createElement("span")
+  setInterval(() => mend(document), 1000)
   model.on("msg:custom", async (message) => {
     if (message.kind === "file") {
       const bytes = Uint8Array.from(atob(message.content), (c) => c.charCodeAt(0))

@@ -88,9 +88,7 @@ class ImagesStep(LongStep):
         "decoded. "
         "The picture should still pass for real, while a fixed classifier no longer sees what it shows."
     )
-    equation = (
-        r"y=\mathrm{dec}\bigl(\mathrm{enc}(x)-g(z)\bigr),\ z\sim\mathcal N(\mathrm{enc}(x),\sigma^2 I)"
-    )
+    equation = r"y=\mathrm{dec}\bigl(\mathrm{enc}(x)-g(z)\bigr),\ z\sim\mathcal N(\mathrm{enc}(x),\sigma^2 I)"
     notice = (
         "Left the image, in the middle the perturbed one, right the noise alone (grey is none). It "
         "gathers where the "

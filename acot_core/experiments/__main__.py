@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{title}\n{table.to_string(float_format='{:.1f}'.format)}")
     if options.out:
         found = {
-            "command": "python -m acot_core.experiments " + " ".join(arguments or sys.argv[1:]),
+            "command": "python -m acot_core.experiments " + _command(list(arguments or sys.argv[1:])),
             "tables": {title: _plain(table) for title, table in tables.items()},
             "config": record.config,
             "environment": record.environment,
@@ -190,6 +190,16 @@ def _cluster(n_workers: int | None) -> Iterator[None]:
         joblib.parallel_config(backend="dask"),
     ):
         yield
+
+
+def _command(arguments: list[str]) -> str:
+    """The arguments that decide a result: no cache folder, which is the machine's own."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not (skip or argument == "--cache" or argument.startswith("--cache=")):
+            kept.append(argument)
+        skip = argument == "--cache"
+    return " ".join(kept)
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ def test_generator_loss_is_equation_9_written_out() -> None:
     p = (-wgan.classifier(y)).softmax(1)[torch.arange(len(x)), label]  # softmin of the logits
     expected = -wgan.critic(y).mean() - 0.5 * p.log().mean() + 0.7 * (noise**2).sum(1).mean()
     got = wgan.generator_loss(x, wgan.noise(b.pivots[0], b.normal[0]), label)
-    assert float(got) == pytest.approx(float(expected), rel=1e-5)
+    assert got.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_plain_wgan_is_equation_8() -> None:

@@ -42,7 +42,7 @@ def address(tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "apps" / "explorer.py"), "--port", str(port),
+    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "apps/explorer.py"), "--port", str(port),
                "--address", "127.0.0.1", "--warm"]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     log = tmp_path_factory.mktemp("server") / "log.txt"

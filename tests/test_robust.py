@@ -73,7 +73,7 @@ def test_projection_robust_is_not_below_pot() -> None:
     for i in range(len(X)):
         a, b = (torch.full((len(z),), 1 / len(z), dtype=torch.float64).numpy() for z in (X[i], Y[i]))
         _, U = dr.projection_robust_wasserstein(
-            0.3 * X[i].numpy(), Y[i].numpy(), a, b, tau=0.05, U0=start[i].numpy(), reg=0.1, k=2, maxiter=300
+            0.3 * X[i].numpy(), Y[i].numpy(), a, b, tau=0.05, U0=start[i].numpy(), reg=1.0, k=2, maxiter=300
         )
         theirs = decomposition(0.3 * X[i : i + 1], Y[i : i + 1], torch.from_numpy(U)[None])[1]
         assert float(theirs) <= float(value[i]) * (1 + 1e-6)

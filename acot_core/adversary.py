@@ -62,7 +62,7 @@ class Adversary(BaseEstimator):
         Critic steps a generator step.
     clip : float, default 0.01
         Bound on the critic's weights. At 0.01 (Arjovsky et al.) the critic is so flat that it hardly pulls
-        the negatives to the data; 0.03 to 0.06 brings them closer, see `acot_core.experiments.fooling.CLOSE`.
+        the negatives to the data; see `acot_core.experiments.fooling.CLOSE`.
     learning_rate : float, default 1e-4
         RMSprop's rate for generator and critic (App. B.2).
     batch_size : int, default 64

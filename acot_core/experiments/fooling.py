@@ -50,8 +50,11 @@ CLOSE: dict[str, Any] = {
     "learning_rate": 1e-3,
     "clip": 0.06,
 }
-"""A setting whose negatives fool mostly and lie closer to the data than random ones of equal norm: the critic
-that the paper's clipping at 0.01 keeps almost flat, so that it hardly pulls, may be steeper."""
+"""A steeper critic than the paper's clipping at 0.01 allows, which hardly pulls at all.
+
+It brings the negatives nearer to the data, but whether nearer than random noise of equal norm depends on d and
+the test: on JHMDB poses (one seed, 400 iterations) yes by the classifier test at d = 256 (0.90 against 0.97),
+no at d = 64 (0.98 against 0.91, five seeds), and no by the nearest-neighbour test at either."""
 
 
 @dataclass(kw_only=True)

@@ -57,6 +57,13 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
     bases_ : array (N, d, k)
         The training subspaces.
     svc_ : sklearn.svm.SVC
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> U = np.eye(3)[[0, 0, 1, 1], :, None]  # four lines in space: (4, 3, 1)
+    >>> GrassmannSVC().fit(U, ["x", "x", "y", "y"]).predict(-U).tolist()  # u and -u span the same line
+    ['x', 'x', 'y', 'y']
     """
 
     def __init__(self, gamma: float = 1.0, C: float = 10.0) -> None:

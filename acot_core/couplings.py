@@ -82,6 +82,14 @@ def cost_matrix(X: Tensor, Y: Tensor, metric: GroundCost = "euclidean") -> Tenso
     ------
     ValueError
         Shapes that do not match, or an unknown metric.
+
+    Examples
+    --------
+    >>> X, Y = torch.tensor([[[0.0, 0.0]]]), torch.tensor([[[3.0, 4.0], [0.0, 1.0]]])
+    >>> cost_matrix(X, Y)
+    tensor([[[5., 1.]]])
+    >>> cost_matrix(X, Y, "sqeuclidean")
+    tensor([[[25.,  1.]]])
     """
     if X.ndim != 3 or Y.ndim != 3 or X.shape[0] != Y.shape[0] or X.shape[2] != Y.shape[2]:
         raise ValueError(

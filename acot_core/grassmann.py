@@ -65,7 +65,14 @@ def random_point(
 
 
 def principal_angles(U: Tensor, V: Tensor) -> Tensor:
-    """Principal angles of span U (B, d, k) and span V (B, d, l), radians, ascending: (B, min(k, l))."""
+    """Principal angles of span U (B, d, k) and span V (B, d, l), radians, ascending: (B, min(k, l)).
+
+    Examples
+    --------
+    >>> U, V = torch.eye(3)[None, :, :2], torch.eye(3)[None, :, 1:]  # two planes that share an axis
+    >>> torch.rad2deg(principal_angles(U, V))
+    tensor([[ 0., 90.]])
+    """
     if U.shape[-1] < V.shape[-1]:
         U, V = V, U
     cosine = torch.linalg.svdvals(U.mT @ V).clamp(max=1)  # descending
@@ -75,7 +82,14 @@ def principal_angles(U: Tensor, V: Tensor) -> Tensor:
 
 
 def distance(U: Tensor, V: Tensor) -> Tensor:
-    """Geodesic distance: the l2 norm of the principal angles, (B,)."""
+    """Geodesic distance: the l2 norm of the principal angles, (B,).
+
+    Examples
+    --------
+    >>> U = torch.eye(3)[None, :, :1]
+    >>> distance(U, -U)  # the same line
+    tensor([0.])
+    """
     return torch.linalg.vector_norm(principal_angles(U, V), dim=-1)
 
 

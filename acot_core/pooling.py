@@ -81,6 +81,14 @@ class ACOTPooling(SubspacePooling):
         d.
     seed_ : int
         What ``random_state`` came to. The negatives of a sequence depend on it and on the sequence alone.
+
+    Examples
+    --------
+    >>> from acot_core.datasets import planted
+    >>> data = planted(random_state=0)
+    >>> clips = data.streams["features"][:8]
+    >>> ACOTPooling(n_subspaces=2, negatives="random", random_state=0).fit_transform(clips).shape
+    (8, 64, 2)
     """
 
     def __init__(

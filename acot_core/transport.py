@@ -66,6 +66,13 @@ def emd(
     -----
     The simplex holds Python's lock, so threads do not help; processes cost more to start than 600 problems of
     40 x 80 take.
+
+    Examples
+    --------
+    >>> cost = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+    >>> emd(cost).plan
+    tensor([[[0.5000, 0.0000],
+             [0.0000, 0.5000]]])
     """
     a, b = check_problem(cost, a, b)
     M = cost.detach().to("cpu", torch.float64).numpy()
@@ -110,6 +117,12 @@ def solve(
     ------
     ValueError
         Unknown method, or a problem that `check_problem` rejects.
+
+    Examples
+    --------
+    >>> cost = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+    >>> float(solve(cost, method="uniform").value)
+    0.5
     """
     if method == "auto":
         small = cost.device.type == "cpu" and cost.shape[1] * cost.shape[2] <= 512 * 512

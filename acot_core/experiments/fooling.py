@@ -52,9 +52,9 @@ CLOSE: dict[str, Any] = {
 }
 """A steeper critic than the paper's clipping at 0.01 allows, which hardly pulls at all.
 
-It brings the negatives nearer to the data, but whether nearer than random noise of equal norm depends on d and
-the test: on JHMDB poses (one seed, 400 iterations) yes by the classifier test at d = 256 (0.90 against 0.97),
-no at d = 64 (0.98 against 0.91, five seeds), and no by the nearest-neighbour test at either."""
+It brings the negatives nearer to the data. Whether nearer than random noise of equal norm depends on d and on
+the test. On JHMDB poses after 400 iterations: yes by the classifier test at d = 256 (0.90 against 0.97, one
+seed), no at d = 64 (0.98 against 0.91, five seeds), and no by the nearest-neighbour test at either."""
 
 
 @dataclass(kw_only=True)

@@ -68,7 +68,8 @@ def clean(notebook: Any) -> Any:
             continue
         for output in cell.outputs:
             output.get("data", {}).pop(WIDGET, None)
-        kept = [o for o in cell.outputs if o.output_type == "stream" or o.get("data")]
+        # Warnings hold paths of the machine; they are for whoever runs the notebook.
+        kept = [o for o in cell.outputs if o.get("name") == "stdout" or o.get("data")]
         for output in kept:
             if "image/png" in output.get("data", {}):
                 output.data.pop("text/plain", None)

@@ -11,7 +11,7 @@ help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 explore: $(VENV)/.app  ## serve the dashboard on http://localhost:5006/explorer (PORT=... for another port)
-	$(BIN)/panel serve apps/explorer.py --address 127.0.0.1 --port $(PORT) --show
+	$(BIN)/panel serve apps/explorer.py --address 127.0.0.1 --port $(PORT) --warm --show
 
 lab: $(VENV)/.dev  ## open the first notebook in JupyterLab
 	$(BIN)/jupyter lab --LabApp.news_url= \

@@ -54,11 +54,20 @@ def read_archive(path: str | os.PathLike[str], max_bytes: int = _MAX_BYTES) -> d
             total = sum(member.file_size for member in members)
             if len(members) > 1000 or total > max_bytes:
                 raise ValueError(f"{path}: {len(members)} members of {total} bytes, more than is accepted")
-            return {member.filename: archive.read(member) for member in members}
+            return {member.filename: _read_member(archive, member) for member in members}
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         raise ValueError(f"{path}: not a readable zip archive ({error})") from error
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's bytes; a member that inflates to more than it states is not inflated further."""
+    with archive.open(member) as file:
+        data = file.read(member.file_size + 1)
+    if len(data) != member.file_size:
+        raise zipfile.BadZipFile(f"{member.filename} is not of the stated size")
+    return data
 
 
 @dataclass(kw_only=True)

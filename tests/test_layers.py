@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "acot_core"
 LAYERS = (
     "files progress parameters records sequences checkpoints datasets",
     "transport couplings entropic exact grassmann",
-    "riemannian objective alternation subspaces line_search reduced reference subspace_problem response_line",
+    "riemannian objective alternation subspaces line_search reduced reference subspace_problem response_line "
+    "robust",
     "adversary adversary_data adversary_training adversary_checks quality weights cuda_graph "
     "frame_classifier wgan rmsprop negatives pooling baselines "
     "classify images",

@@ -48,6 +48,7 @@ def images(result: dict[str, Any]) -> str:
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "table1_planted_linear": table1,
+    "table1_jhmdb_untrained_k4_kernel": table1,
     "images_cifar10": images,
 }
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -187,19 +185,11 @@ class ACOTPooling(SubspacePooling):
         shape = (self.n_features_in_, self.n_subspaces) if self.output == "subspace" else self.n_features_in_
         pooled = np.empty((len(sequences), *np.atleast_1d(shape)), np.float32)
         clock = Clock("pooling", len(sequences), callback)
-        done, unconverged = 0, 0
+        done = 0
         for positions, batch, result in self._solve(sequences):
             pooled[positions] = self._describe(batch, result.subspace).cpu().numpy()
-            unconverged += int((~result.plan.converged).sum())
             done += len(positions)
             clock.report(done)
-        if unconverged:
-            warnings.warn(
-                f"the {self.transport} plan of {unconverged} of {len(sequences)} sequences did not reach its "
-                "tolerance; raise n_iter or beta in transport_options",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
         return pooled
 
     def explain(self, sequence: Any) -> tuple[PaddedSequences, PaddedSequences, Alternation]:

@@ -123,7 +123,7 @@ def test_ipot_and_emd_find_the_same_subspaces():
 
 def test_a_plan_short_of_its_tolerance_warns():
     pooling = random_pooling(transport="ipot", transport_options={"beta": 0.1, "n_iter": 1, "tol": 1e-9})
-    with pytest.warns(ConvergenceWarning, match="ipot plan of 12 of 12"):
+    with pytest.warns(ConvergenceWarning, match="ipot: 12 of 12 problems"):
         pooling.fit_transform(ragged(low=3))
 
 

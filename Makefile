@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 PORT    ?= 5006
 WORKERS ?= 2
 
-.PHONY: explore lab test lint format bench docs clean help
+.PHONY: explore lab test test-core test-browser lint format bench docs clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -18,7 +18,14 @@ lab: $(VENV)/.dev  ## open the first notebook in JupyterLab
 	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks/00_start_here.ipynb
 
 test: $(VENV)/.dev  ## unit, notebook and browser tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(MAKE) test-core
+	$(MAKE) test-browser
+
+test-core: $(VENV)/.dev  ## unit and notebook tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser" $(ARGS)
+
+test-browser: $(VENV)/.dev  ## tests in Chromium, one after the other (skipped where there is none)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.dev  ## ruff (check and format) and mypy
 	$(BIN)/ruff check .

@@ -1,5 +1,17 @@
-"""``python -m benchmarks``: the solvers' benchmark; the other modules have commands of their own."""
+"""``python -m benchmarks``: every benchmark in turn; ``--quick`` takes the small form of the solvers' one.
 
-from benchmarks.solvers import main
+The result files go to benchmarks/results. `benchmarks.train_images`, which trains networks for long, is not one of them.
+"""
 
-main()
+import subprocess
+import sys
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+for name, arguments in {
+    "solvers": sys.argv[1:],
+    "adversary": [],
+    "explorer": ["--out", str(RESULTS / "explorer.json")],
+}.items():
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=True)

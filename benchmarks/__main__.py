@@ -1,6 +1,7 @@
 """``python -m benchmarks``: every benchmark in turn; ``--quick`` takes the small form of the solvers' one.
 
-The result files go to benchmarks/results. `benchmarks.train_images`, which trains networks for long, is not one of them.
+The result files go to benchmarks/results. `benchmarks.train_images`, which trains networks for long, is not
+among them.
 """
 
 import subprocess

@@ -385,3 +385,18 @@ def test_hmdb_features_come_normalised_with_both_streams() -> None:
 def test_every_named_set_says_what_it_is() -> None:
     assert set(DATASETS) == {*SHIPPED, "jhmdb-pose", "hmdb-i3d"}
     assert all(info.title and info.description and info.source for info in DATASETS.values())
+
+
+def test_features_do_not_depend_on_the_number_of_threads():
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            # Distinct paths to the same data, so that the second is not the first one's copy in memory.
+            data = load("planted", random_state=11, encoder="untrained", max_bytes=10**8 + threads)
+            assert torch.get_num_threads() == threads
+            found.append(torch.cat(data.streams["features"]))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)

@@ -24,6 +24,7 @@ from acot_core.datasets.storage import read_archive_file, read_folder
 from acot_core.datasets.time_series import read_time_series
 from acot_core.progress import Callback
 from acot_core.sequences import resolve_seed
+from acot_core.threads import one_thread
 
 __all__ = ["Encoder", "load"]
 
@@ -107,6 +108,10 @@ def load(
     settings = {"n_features": n_features, "window": window, "stride": stride, "random_state": seed}
 
     def make() -> SequenceDataset:
+        with one_thread():  # the same features, to the bit, on any number of threads
+            return read()
+
+    def read() -> SequenceDataset:
         if name == "planted":
             generated = planted(random_state=seed, **options)
             if encoder in ("auto", "none") and split is None and streams is None:

@@ -21,8 +21,9 @@ from torch import Tensor
 
 from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, encode, load
-from acot_core.experiments.sweep import digest, one_thread
+from acot_core.experiments.sweep import digest
 from acot_core.files import atomic_write
+from acot_core.threads import one_thread
 
 __all__ = ["Part", "Source", "fold_indices", "load_part", "share_adversary"]
 

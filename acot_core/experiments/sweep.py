@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import joblib
-import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from acot_core import __version__
 from acot_core.files import atomic_write
 from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.threads import one_thread
 
-__all__ = ["Cell", "digest", "one_thread", "run_cells"]
+__all__ = ["Cell", "digest", "run_cells"]
 
 Cell = Mapping[str, Any]
 Work = Callable[..., dict[str, Any]]
@@ -115,18 +113,6 @@ def run_cells(
 def _run(index: int, work: Work, cell: dict[str, Any], shared: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     with one_thread():
         return index, work(**cell, **shared)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread within the block: sums are then added in the same order everywhere."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _read(file: Path | None) -> dict[str, Any] | None:

@@ -62,7 +62,7 @@ def test_a_leaked_label_is_caught(leak: bool) -> None:
     def predict(labels: np.ndarray) -> np.ndarray:
         """Correct or not, clip by clip, put back into predicted labels through the accuracy's own truth."""
         plan = Plan(Source.of(with_labels(dataset, labels, leak)), classifier=LINEAR)
-        from acot_core.experiments.protocol import score_cell
+        from acot_core.experiments.cells import score_cell
 
         cell = {
             "dataset": None, "name": "average", "setting": {}, "seed": 0, "split": None, "stream": "features",

@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn.svm import SVC
 
+from acot_core.experiments.cells import classifier_key, score_cell, train_cell
 from acot_core.experiments.methods import method
-from acot_core.experiments.parts import Source, load_part, share_adversary
+from acot_core.experiments.parts import Source
 from acot_core.experiments.sweep import run_cells
-from acot_core.grassmann import projection_kernel
 from acot_core.progress import Callback
 
-__all__ = ["CLASSIFIERS", "Entry", "LeakError", "Plan", "Score", "assert_blind", "judge", "score_cell"]
+__all__ = ["CLASSIFIERS", "Entry", "LeakError", "Plan", "Score", "assert_blind", "judge"]
 
 CLASSIFIERS: dict[str, list[dict[str, Any]]] = {
     "linear": [{"kind": "linear", "C": C} for C in (1.0, 3.0, 10.0, 30.0, 100.0)],
@@ -254,120 +252,9 @@ class _Run:
                 _without_fold(self.cell(0, setting) | {"classifiers": self.classifiers}), []
             )
             for option in self.classifiers:
-                mean = float(np.mean([f[_key(option)] for f in folds])) if folds else float("nan")
+                mean = float(np.mean([f[classifier_key(option)] for f in folds])) if folds else float("nan")
                 choices.append(_Choice(mean, setting, option))
         return max(choices, key=lambda c: c.cv_accuracy)
-
-
-def score_cell(
-    *,
-    source: Source,
-    cache: Path | None,
-    dataset: Any,  # names the cell; `source` holds the data
-    name: str,
-    setting: dict[str, Any],
-    seed: int,
-    split: str | None,
-    stream: str,
-    fold: int | None,
-    n_folds: int,
-    adversary: dict[str, Any],
-    classifiers: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """Pool one stream of one part with one setting, and judge every classifier on it.
-
-    Returns
-    -------
-    dict
-        "accuracy": by classifier, on the clips the part is judged on; "decision": for the outer part,
-        decision values (n_test, n_classes) by classifier.
-    """
-    part = load_part(source, seed, split, fold, n_folds, cache)
-    how = method(name)
-    labels = part.labels[part.train]
-    truth = part.labels[part.test]
-    classes = np.unique(labels)
-    if how.kind == "signals":
-        model = how.pooling(setting, None, seed)
-        model.fit(part.take(stream, part.train, raw=True), labels)
-        decisions = {"signals": model.decision_function(part.take(stream, part.test, raw=True))}
-    else:
-        trained = share_adversary(part, stream, seed, adversary, cache) if how.adversarial else None
-        pooling = how.pooling(setting, trained, seed)
-        train, test = part.take(stream, part.train), part.take(stream, part.test)
-        fitted = pooling.fit(train, labels).transform(train)
-        held = pooling.transform(test)
-        means = None if name == "krp" else (_means(train), _means(test))
-        decisions = {}
-        for kind in dict.fromkeys(c["kind"] for c in classifiers):
-            gram = _gram(kind, fitted, held, means)
-            for c in (c for c in classifiers if c["kind"] == kind):
-                decisions[_key(c)] = _decide(c, *gram, labels)
-    result: dict[str, Any] = {
-        "accuracy": {
-            key: float((classes[values.argmax(1)] == truth).mean()) for key, values in decisions.items()
-        }
-    }
-    if fold is None:
-        result["decision"] = {key: np.round(values, 6).tolist() for key, values in decisions.items()}
-    return result
-
-
-def _gram(
-    kind: str, fitted: NDArray, held: NDArray, means: tuple[NDArray, NDArray] | None
-) -> tuple[NDArray, NDArray]:
-    """Inner products of the training clips with themselves, and of the others with them."""
-    if kind == "linear":
-        if fitted.ndim == 3:
-            # The mean of UU'X (Sec. 3.6): the representation in R^d for a linear classifier.
-            assert means is not None
-            fitted, held = (
-                np.einsum("ndk,nek,ne->nd", U, U, mean, optimize=True)
-                for U, mean in zip((fitted, held), means, strict=True)
-            )
-        return fitted @ fitted.T, held @ fitted.T
-    if fitted.ndim == 2:
-        fitted, held = (
-            (R / np.maximum(np.linalg.norm(R, axis=1, keepdims=True), 1e-12))[:, :, None]
-            for R in (fitted, held)
-        )
-    train, test = torch.from_numpy(fitted), torch.from_numpy(held)
-    # Less k, the greatest value there is: that scales Eq. (14) by a constant and keeps it from overflowing.
-    k = fitted.shape[2]
-    return projection_kernel(train, train).numpy() - k, projection_kernel(test, train).numpy() - k
-
-
-def _decide(
-    classifier: Mapping[str, Any], inside: NDArray, across: NDArray, labels: NDArray
-) -> NDArray[np.float64]:
-    """Decision values (n_test, n_classes) of an SVM on inner products."""
-    inside, across = inside.astype(np.float64), across.astype(np.float64)
-    if classifier["kind"] == "kernel":
-        inside, across = np.exp(classifier["gamma"] * inside), np.exp(classifier["gamma"] * across)
-    values = SVC(C=classifier["C"], kernel="precomputed").fit(inside, labels).decision_function(across)
-    return values if values.ndim == 2 else np.stack([-values, values], 1)
-
-
-def _means(sequences: list[torch.Tensor]) -> NDArray:
-    return torch.stack([s.mean(0) for s in sequences]).numpy()
-
-
-def train_cell(
-    *,
-    source: Source,
-    cache: Path | None,
-    dataset: Any,  # names the cell; `source` holds the data
-    seed: int,
-    split: str | None,
-    stream: str,
-    fold: int | None,
-    n_folds: int,
-    adversary: dict[str, Any],
-) -> dict[str, Any]:
-    """Train (or find in the cache) the adversary of one stream of one part: its last measurements."""
-    part = load_part(source, seed, split, fold, n_folds, cache)
-    history = share_adversary(part, stream, seed, adversary, cache).history
-    return {name: float(history.iloc[-1][name]) for name in ("fooling_rate", "noise_norm")}
 
 
 def _train_adversaries(plan: Plan, cells: list[dict[str, Any]], callback: Callback | None) -> bool:
@@ -420,10 +307,6 @@ def _classifiers(name: str, plan: Plan) -> list[dict[str, Any]]:
     return [option for kind in kinds for option in CLASSIFIERS[kind]]
 
 
-def _key(classifier: Mapping[str, Any]) -> str:
-    return classifier["kind"] + "".join(f" {k}={v:g}" for k, v in classifier.items() if k != "kind")
-
-
 @dataclass(frozen=True)
 class _Judged:
     score: Score
@@ -435,7 +318,7 @@ class _Judged:
 def _judged(run: _Run, choice: _Choice, result: Mapping[str, Any]) -> _Judged:
     dataset = run.plan.source.get(run.seed)
     train, test = dataset.split(run.split)
-    key = _key(choice.classifier)
+    key = classifier_key(choice.classifier)
     score = Score(
         entry=run.position,
         method=run.entry.method,

@@ -49,7 +49,7 @@ class Explorer:
         self._drawing = self._stale = False
         self._problems: list[str] = []
         self._document: Any = None
-        self._closed = False
+        self._started = self._closed = False
         self._task: asyncio.Future[None] | None = None
         self.bridge = Bridge(width=0, height=0, margin=0)
         self.upload = UploadBox(self)
@@ -143,6 +143,9 @@ class Explorer:
         if self._document is not None:
             pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
             pn.state.on_session_destroyed(lambda _: self.close())
+        self._started = True
+        self._reflect()
+        self._soon(self._open_step)
         self.refresh()
 
     def close(self) -> None:
@@ -166,18 +169,24 @@ class Explorer:
         return self.steps[self.settings.step]
 
     def _changed(self, *events: Any) -> None:
-        names = {event.name for event in events}
+        # Panel loses what changes between the page's sending and its display; `start` catches up.
+        if self._started:
+            names = {event.name for event in events}
+            self._reflect()
+            if "step" in names:
+                # New models go out in a callback of their own: Panel may send changes of an event ahead of
+                # others, and a change must not reach the browser before the model that it is about.
+                self._soon(self._open_step)
+            if names & {"step", *self.step.inputs}:
+                self.refresh()
+
+    def _reflect(self) -> None:
+        """Make the bar and the address say what the settings say."""
         self.undo_button.disabled = not self.settings.can_undo
         location = pn.state.location
         if location is not None:
             query = self.settings.to_query(full=False)
             location.search = f"?{query}" if query else ""
-        if "step" in names:
-            # New models go out in a callback of their own: Panel may send changes of an event ahead of
-            # others, and a change must not reach the browser before the model that it is about.
-            self._soon(self._open_step)
-        if names & {"step", *self.step.inputs}:
-            self.refresh()
 
     def _soon(self, function: Callable[[], None]) -> None:
         """Run a function as the document's next callback; at once while there is no document."""

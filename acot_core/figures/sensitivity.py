@@ -45,5 +45,7 @@ def plot_sensitivity(record: SensitivityRecord, *, theme: Theme = "light", width
             axes.set_xticks(x, [f"{v:g}" for v in values])
         axes.set_xlabel(parameter.label)
         axes.set_ylabel("accuracy in %")
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0), min(high, 102))  # an interval from few seeds may leave what is possible
         legend_below(figure, axes)
     return figure

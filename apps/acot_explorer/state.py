@@ -84,7 +84,7 @@ class Settings(param.Parameterized):
         objects={PARAMETERS[name].label: name for name in SWEPT},
         label="Parameter to sweep",
     )
-    n_seeds = param.Integer(default=2, bounds=(1, 5), label="Seeds in a sweep")
+    n_seeds = param.Integer(default=3, bounds=(1, 5), label="Seeds in a sweep")
 
     image_set = param.Selector(default="shapes", objects=["shapes", "cifar10"], label="Images")
     image = param.Integer(default=0, bounds=(0, 990), step=9, label="First image", doc="Of the test part.")

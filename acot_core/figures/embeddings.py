@@ -41,8 +41,8 @@ def plot_embedding(record: EmbeddingRecord, *, theme: Theme = "light", width: st
             found = quality.loc[name]
             panel_label(ax, letter, PANELS[name])
             ax.set_xlabel(
-                f"t-SNE 1\nsilhouette {found['silhouette']:.2f}, purity {found['purity']:.2f}\n"
-                f"n = {found['n_points']:.0f}"
+                f"t-SNE 1\nsilhouette {found['silhouette']:.2f}\n"
+                f"purity {found['purity']:.2f}, n = {found['n_points']:.0f}"
             )
             ax.set_xticks([])
             ax.set_yticks([])
@@ -59,8 +59,18 @@ def plot_embedding(record: EmbeddingRecord, *, theme: Theme = "light", width: st
         first.scatter([], [], s=12, color=ink.muted, marker="o", label="frame or sequence")
         first.scatter([], [], s=12, color=ink.muted, marker="x", label="adversarial negative")
         handles, labels = first.get_legend_handles_labels()
+        columns = _legend_columns(labels, figure.get_figwidth())
         figure.legend(
-            handles, labels, loc="outside lower center", ncols=3 if width == "column" else 6,
-            handletextpad=0.2, columnspacing=0.8,
-        )  # fmt: skip
+            handles, labels, loc="outside lower center", ncols=columns, handletextpad=0.2, columnspacing=0.8
+        )
     return figure
+
+
+def _legend_columns(labels: list[str], width: float) -> int:
+    """The most columns that fit in ``width`` inches, when the legend fills one column after the other."""
+    for columns in range(len(labels), 1, -1):
+        rows = -(-len(labels) // columns)
+        longest = [max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows)]
+        if sum(0.068 * letters + 0.25 for letters in longest) <= width:
+            return len(longest)
+    return 1

@@ -21,13 +21,7 @@ from torch import Tensor, nn
 
 from acot_core.adversary_checks import KIND, check_parameters, check_resumable, read_adversary
 from acot_core.adversary_data import FrameTable, frame_table
-from acot_core.adversary_training import (
-    HISTORY_COLUMNS,
-    TrainingState,
-    fixed_batch,
-    has_native_bfloat16,
-    train,
-)  # fmt: skip
+from acot_core.adversary_training import HISTORY_COLUMNS, TrainingState, fixed_batch, train, uses_bfloat16
 from acot_core.checkpoints import write_checkpoint
 from acot_core.frame_classifier import linear, train_frame_classifier
 from acot_core.negatives import draw_pairs
@@ -241,7 +235,7 @@ class Adversary(BaseEstimator):
             adversarial=self.adversarial,
             clip=self.clip,
             learning_rate=self.learning_rate,
-            mixed=self.precision == "bfloat16" or (self.precision == "auto" and has_native_bfloat16(device)),
+            mixed=uses_bfloat16(self.precision, device),
             generator=cpu,
         )
         self._state = TrainingState(wgan, torch.Generator(device).manual_seed(self.seed_ % 2**63))
@@ -385,10 +379,8 @@ class Adversary(BaseEstimator):
             adversary = cls(**metadata["parameters"] | {"device": device})
             check_parameters(adversary.get_params())
             adversary.seed_, adversary.fingerprint_ = int(metadata["seed"]), metadata["fingerprint"]
-            adversary.n_features_in_, adversary.classes_ = (
-                metadata["n_features"],
-                np.array(metadata["classes"]),
-            )
+            adversary.n_features_in_ = metadata["n_features"]
+            adversary.classes_ = np.array(metadata["classes"])
             adversary.cancelled_ = False
             adversary._restore(tensors, metadata, resolve_device(device))
         except (KeyError, TypeError, RuntimeError) as error:

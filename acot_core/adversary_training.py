@@ -17,7 +17,15 @@ from acot_core.frame_classifier import fooling_rate, misclassification_rate
 from acot_core.progress import Callback, Clock
 from acot_core.wgan import WGAN, Batch
 
-__all__ = ["HISTORY_COLUMNS", "TrainingState", "fixed_batch", "has_native_bfloat16", "measure", "train"]
+__all__ = [
+    "HISTORY_COLUMNS",
+    "TrainingState",
+    "fixed_batch",
+    "has_native_bfloat16",
+    "measure",
+    "train",
+    "uses_bfloat16",
+]
 
 HISTORY_COLUMNS = (
     "iteration",
@@ -38,6 +46,11 @@ def has_native_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return device.type == "cpu" and any(getattr(torch.cpu, name, lambda: False)() for name in probes)
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether training multiplies in bfloat16: asked for, or "auto" where the hardware has it."""
+    return precision == "bfloat16" or (precision == "auto" and has_native_bfloat16(device))
 
 
 @dataclass

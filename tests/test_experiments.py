@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import joblib
@@ -11,11 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, load
 from acot_core.experiments import (
     TABLE1,
     AblationRecord,
     LeakError,
+    SensitivityRecord,
     ablation,
     assert_blind,
     embedding,
@@ -29,7 +34,8 @@ from acot_core.experiments.parts import Source, fold_indices, load_part, share_a
 from acot_core.experiments.protocol import Entry, Plan, judge
 from acot_core.experiments.scores import confidence
 from acot_core.experiments.sweep import digest, run_cells
-from acot_core.progress import Cancelled, Progress
+from acot_core.figures import plot_sensitivity
+from acot_core.progress import Callback, Cancelled, Progress
 
 TINY = {"n_sequences": 32, "n_pairs": 2, "dimension": 24, "length_range": (8, 14), "n_splits": 2}
 FAST = {"n_iter": 5, "classifier_iter": 20, "hidden": 8}
@@ -182,6 +188,16 @@ def die_once(*, x: int, log: str) -> dict[str, int]:
     return square(x=x, log=log)
 
 
+def hang_once(*, x: int, log: str) -> dict[str, int]:
+    """The first worker that takes cell 2 says who it is, and never comes back."""
+    mark = Path(log).with_suffix(".pid")
+    if x == 2 and not mark.exists():
+        mark.with_suffix(".part").write_text(str(os.getpid()))
+        mark.with_suffix(".part").rename(mark)
+        time.sleep(600)
+    return square(x=x, log=log)
+
+
 def test_an_interrupted_sweep_repeats_nothing(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
     cells = [{"x": x} for x in range(6)]
@@ -210,9 +226,65 @@ def test_a_killed_process_costs_time_not_results(tmp_path: Path) -> None:
     assert (tmp_path / "log.died").exists()
 
 
+def test_a_dask_worker_killed_in_mid_sweep_costs_time_not_results(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    log, mark = str(tmp_path / "log"), tmp_path / "log.pid"
+
+    def kill() -> None:
+        while not mark.exists():
+            time.sleep(0.05)
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config(backend="dask"),
+    ):
+        workers = set(client.run(os.getpid).values())
+        found = run_cells(
+            hang_once, [{"x": x} for x in range(8)], shared={"log": log}, folder=tmp_path / "cells"
+        )
+    assert int(mark.read_text()) in workers  # a worker process, which SIGKILL alone could end
+    assert found == [{"square": x * x} for x in range(8)]
+    assert set(Path(log).read_text().split()) == set("01234567")
+    assert len(list((tmp_path / "cells").iterdir())) == 8
+
+
 def test_digest_knows_values_not_order() -> None:
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
     assert digest({"a": 1}) != digest({"a": 1.5})
+
+
+def test_a_long_cell_reports_and_stops_on_its_way(tmp_path: Path) -> None:
+    """Stopped in the middle of an adversary, a sweep goes on from there to the same result."""
+    part = load_part(Source.of(tiny()), 0, None, None, 3, None)
+    whole = share_adversary(part, "features", 0, {**FAST, "n_iter": 60}, None)
+    reports: list[Progress] = []
+
+    def stop(event: Progress) -> None:
+        reports.append(event)
+        if event.stage.endswith("adversary") and event.step == 40:
+            raise Cancelled
+
+    def run(callback: Callback) -> SensitivityRecord:
+        return sensitivity(
+            tiny(), "beta2", values=(1.0,), seeds=(0,), adversary={**FAST, "n_iter": 60}, cache=tmp_path,
+            n_jobs=1, callback=callback,
+        )  # fmt: skip
+
+    with pytest.raises(ValueError, match="no scores"):
+        plot_sensitivity(run(stop))
+    assert reports[-1].stage == "adversaries 1 of 1, adversary"
+    (half,) = (tmp_path / "adversaries").iterdir()
+    assert Adversary.load(half).n_iter_ == 40
+    reports.clear()
+    assert run(reports.append).config["complete"]
+    assert next(e.step for e in reports if e.stage.endswith("adversary")) == 40
+    (file,) = (tmp_path / "adversaries").iterdir()
+    pd.testing.assert_frame_equal(Adversary.load(file).history, whole.history)
 
 
 def test_adversaries_are_trained_once_and_shared(tmp_path: Path) -> None:

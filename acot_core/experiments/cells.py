@@ -18,6 +18,7 @@ from sklearn.svm import SVC
 from acot_core.experiments.methods import method
 from acot_core.experiments.parts import Source, load_part, share_adversary
 from acot_core.grassmann import projection_kernel
+from acot_core.progress import Callback
 
 __all__ = ["classifier_key", "score_cell", "train_cell"]
 
@@ -126,10 +127,11 @@ def train_cell(
     fold: int | None,
     n_folds: int,
     adversary: dict[str, Any],
+    callback: Callback | None = None,
 ) -> dict[str, Any]:
     """Train (or find in the cache) the adversary of one stream of one part: its last measurements."""
     part = load_part(source, seed, split, fold, n_folds, cache)
-    history = share_adversary(part, stream, seed, adversary, cache).history
+    history = share_adversary(part, stream, seed, adversary, cache, callback).history
     return {name: float(history.iloc[-1][name]) for name in ("fooling_rate", "noise_norm")}
 
 

@@ -84,7 +84,8 @@ def embedding(
     fixed : mapping, optional
         Pooling parameters that differ from the paper's, for both contrastive panels.
     dataset, stream, seed, split, adversary, cache, callback, **options
-        As in `acot_core.experiments.ablation`, for one seed.
+        As in `acot_core.experiments.ablation`, for one seed. `Cancelled` is passed on when it comes while the
+        adversary is trained: there is nothing to show yet.
     """
     if clips not in ("test", "all"):
         raise ValueError(f"clips: expected 'test' or 'all', got {clips!r}")
@@ -95,7 +96,7 @@ def embedding(
     folder = None if cache is None else Path(cache)
     part = load_part(source, seed, split, None, 3, folder)
     shown = part.test if clips == "test" else np.sort(np.concatenate([part.train, part.test]))
-    trained = share_adversary(part, stream, seed, dict(adversary or {}), folder)
+    trained = share_adversary(part, stream, seed, dict(adversary or {}), folder, callback)
     clock = Clock("embedding", len(PANELS), callback)
     points, quality = [], []
     complete = True

@@ -23,6 +23,7 @@ from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, encode, load
 from acot_core.experiments.sweep import digest
 from acot_core.files import atomic_write
+from acot_core.progress import Callback, Cancelled
 from acot_core.threads import one_thread
 
 __all__ = ["Part", "Source", "fold_indices", "load_part", "share_adversary"]
@@ -203,11 +204,17 @@ def _read_features(file: Path) -> list[Tensor]:
 
 
 def share_adversary(
-    part: Part, stream: str, seed: int, parameters: dict[str, Any], cache: Path | None
+    part: Part,
+    stream: str,
+    seed: int,
+    parameters: dict[str, Any],
+    cache: Path | None,
+    callback: Callback | None = None,
 ) -> Adversary:
     """The adversary of a part's stream: read from the cache, or trained and put there for all others.
 
-    Its file is named by what it was trained on (frames, labels) and by its parameters.
+    Its file is named by what it was trained on (frames, labels) and by its parameters. A callback that raises
+    `Cancelled` stops the training, and so this function; the next call goes on from where it was.
     """
     train = part.take(stream, part.train)
     labels = part.labels[part.train]
@@ -221,11 +228,22 @@ def share_adversary(
                 return Adversary.load(file, device="cpu")
             except ValueError:
                 pass  # damaged, or of another version of the package: train it again
+    half = None if file is None else file.with_suffix(".half.safetensors")
+    resume = half if half is not None and half.is_file() else None
     with one_thread():
-        adversary.fit(train, labels)
-    if file is not None:
+        try:
+            adversary.fit(train, labels, callback, resume=resume)
+        except ValueError:
+            if resume is None:
+                raise
+            adversary.fit(train, labels, callback)  # the half was damaged, or of another version
+    if file is not None and half is not None and adversary.is_fitted:
         file.parent.mkdir(parents=True, exist_ok=True)
-        adversary.save(file)
+        adversary.save(half if adversary.cancelled_ else file)
+        if not adversary.cancelled_:
+            half.unlink(missing_ok=True)
+    if adversary.cancelled_:
+        raise Cancelled
     return adversary
 
 

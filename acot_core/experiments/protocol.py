@@ -273,6 +273,7 @@ def _train_adversaries(plan: Plan, cells: list[dict[str, Any]], callback: Callba
         n_jobs=plan.n_jobs,
         callback=callback,
         stage="adversaries",
+        reports=True,
     )
     return all(result is not None for result in found)
 

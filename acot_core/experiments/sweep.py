@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from acot_core import __version__
 from acot_core.files import atomic_write
-from acot_core.progress import Callback, Cancelled, Clock
+from acot_core.progress import Callback, Cancelled, Clock, Progress
 from acot_core.threads import one_thread
 
 __all__ = ["Cell", "digest", "run_cells"]
@@ -46,6 +47,7 @@ def run_cells(
     n_jobs: int | None = None,
     callback: Callback | None = None,
     stage: str = "sweep",
+    reports: bool = False,
 ) -> list[dict[str, Any] | None]:
     """Results of ``work(**cell, **shared)`` for all cells, in their order.
 
@@ -61,12 +63,16 @@ def run_cells(
     folder : Path, optional
         Where results are kept and looked for. None keeps nothing.
     n_jobs : int, optional
-        As in `joblib.Parallel`; None is what `joblib.parallel_config` says, else one.
+        As in `joblib.Parallel`; None is what `joblib.parallel_config` says, else one. With 1, cells run one
+        after the other in this thread.
     callback : callable, optional
         Gets a `Progress` after every cell. Raising `Cancelled` stops the sweep; what is done is returned and
         stored.
     stage : str
         What the reports call this sweep.
+    reports : bool
+        The work takes a ``callback`` itself. With ``n_jobs=1`` it gets one, so that a long cell reports, and
+        can be stopped, on its way.
 
     Returns
     -------
@@ -83,14 +89,24 @@ def run_cells(
     results: list[dict[str, Any] | None] = [_read(file) for file in files]
     done = sum(result is not None for result in results)
     clock = Clock(stage, len(cells), callback, start=done)
+
+    def within(progress: Progress) -> None:
+        assert callback is not None
+        callback(replace(progress, stage=f"{stage} {done + 1} of {len(cells)}, {progress.stage}"))
+
     try:
         clock.report(done)
         for attempt in range(_ATTEMPTS):
             missing = [i for i, result in enumerate(results) if result is None]
             if not missing:
                 break
-            jobs = (joblib.delayed(_run)(i, work, dict(cells[i]), dict(shared or {})) for i in missing)
-            stream = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+            stream: Generator[tuple[int, dict[str, Any]]]
+            if n_jobs == 1:
+                extra = {"callback": within} if reports and callback is not None else {}
+                stream = (_run(i, work, dict(cells[i]), {**(shared or {}), **extra}) for i in missing)
+            else:
+                jobs = (joblib.delayed(_run)(i, work, dict(cells[i]), dict(shared or {})) for i in missing)
+                stream = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
             try:
                 for i, result in stream:
                     results[i] = result

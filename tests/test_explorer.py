@@ -21,7 +21,7 @@ from acot_explorer.page import Explorer
 from acot_explorer.requests import AdversaryRequest, DataRequest
 from acot_explorer.state import PRESETS, Settings
 from acot_explorer.steps.base import NotReady
-from acot_explorer.store import Memo, adversaries, datasets, load_dataset, train_adversary
+from acot_explorer.store import Memo, adversaries, load_dataset, train_adversary, uploads
 from acot_explorer.upload import read_upload, template_file
 from PIL import Image
 
@@ -361,14 +361,14 @@ def test_a_closed_session_stops_its_jobs_and_forgets_its_uploads():
     request, dataset = read_upload(template_file(), "mine.npz")
     page.adopt_upload(request, dataset, "mine.npz")
     assert page.settings.dataset == request.dataset
-    assert datasets().get(request) is dataset
+    assert uploads().get(request) is dataset
     page.settings.dataset = "planted"
     page.steps["adversary"].begin()
     job = page.desk.training(AdversaryRequest.of(page.settings))
     page.close()
     wait(lambda: job.settled)
     assert job.state == "cancelled"
-    assert datasets().get(request) is None
+    assert uploads().get(request) is None
 
 
 # ---------------------------------------------------------------- upload

@@ -12,6 +12,7 @@ import io
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from acot_core.files import atomic_write
 from acot_core.progress import Callback, Cancelled
 from acot_core.threads import one_thread
 
-__all__ = ["Part", "Source", "fold_indices", "load_part", "share_adversary"]
+__all__ = ["Part", "Source", "fold_indices", "forget", "load_part", "share_adversary"]
 
 
 @dataclass(frozen=True)
@@ -107,17 +108,29 @@ class Part:
 _DATASETS: OrderedDict[Any, Any] = OrderedDict()
 _PARTS: OrderedDict[Any, Any] = OrderedDict()
 _KEPT = 6
+_LOCK = Lock()
 
 
 def _remember(memory: OrderedDict[Any, Any], key: Any, make: Any) -> Any:
-    """``make()`` for a new key; the few last used results are kept."""
-    if key in memory:
-        memory.move_to_end(key)
-        return memory[key]
-    value = memory[key] = make()
-    while len(memory) > _KEPT:
-        memory.popitem(last=False)
+    """``make()`` for a new key; the few last used results are kept. Threads may share the memory."""
+    with _LOCK:
+        if key in memory:
+            memory.move_to_end(key)
+            return memory[key]
+    value = make()
+    with _LOCK:
+        memory[key] = value
+        while len(memory) > _KEPT:
+            memory.popitem(last=False)
     return value
+
+
+def forget(dataset: SequenceDataset) -> None:
+    """Drop what is kept in memory of a data set that was passed as such."""
+    key = repr(Source(dataset).key)
+    with _LOCK:
+        for known in [k for k in _PARTS if k[0] == key]:
+            del _PARTS[known]
 
 
 def fold_indices(labels: np.ndarray, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from torch import Tensor
 
 from acot_core.negatives import random_negatives
 from acot_explorer.requests import ClipRequest
-from acot_explorer.store import adversaries, load_dataset
+from acot_explorer.store import Memo, adversaries, load_dataset
 
-__all__ = ["frames_of", "negatives_of", "noise_of"]
+__all__ = ["frames_of", "negatives_of"]
 
 
 def frames_of(request: ClipRequest) -> Tensor:
@@ -18,9 +18,17 @@ def frames_of(request: ClipRequest) -> Tensor:
     return load_dataset(request.data).streams[request.stream][request.clip]
 
 
-@lru_cache(maxsize=128)
 def negatives_of(request: ClipRequest) -> Tensor:
-    """The clip's negatives (m, d), from the trained adversary or at random."""
+    """The clip's negatives (m, d), from the trained adversary or at random; the last ones are kept."""
+    return _negatives().make(request, lambda: _sample(request))
+
+
+@cache
+def _negatives() -> Memo[Tensor]:
+    return Memo(128)
+
+
+def _sample(request: ClipRequest) -> Tensor:
     frames = frames_of(request)
     if request.adversary is None:
         return random_negatives([frames], request.n_negatives, request.seed).frames[0]
@@ -28,13 +36,3 @@ def negatives_of(request: ClipRequest) -> Tensor:
     if adversary is None:
         raise ValueError("The adversary is no longer in memory: please train it again.")
     return adversary.sample([frames], request.n_negatives, request.seed).frames[0]
-
-
-@lru_cache(maxsize=128)
-def noise_of(request: ClipRequest) -> Tensor:
-    """The noise behind adversarial negatives (m, d)."""
-    assert request.adversary is not None
-    adversary = adversaries().get(*request.adversary)
-    if adversary is None:
-        raise ValueError("The adversary is no longer in memory: please train it again.")
-    return adversary.noise([frames_of(request)], request.n_negatives, request.seed).frames[0]

@@ -11,7 +11,7 @@ from acot_core.progress import Callback
 from acot_explorer.jobs import Job, JobRunner, runner
 from acot_explorer.requests import AdversaryRequest, DataRequest
 from acot_explorer.state import Settings
-from acot_explorer.store import adversaries, datasets, load_dataset, train_adversary
+from acot_explorer.store import adversaries, datasets, load_dataset, train_adversary, uploads
 
 __all__ = ["Desk", "NotReady"]
 
@@ -33,7 +33,6 @@ class Desk:
         self.settings = settings
         self.jobs: list[Job] = []
         self._failed: dict[Hashable, str] = {}
-        self._uploads: list[DataRequest] = []
 
     # ------------------------------------------------------------ jobs
 
@@ -78,20 +77,18 @@ class Desk:
         for job in self.jobs:
             job.release(self)
         self.jobs = []
-        for request in self._uploads:
-            datasets().drop(request)
+        uploads().release(self)
 
     # ------------------------------------------------------------ data
 
     def keep_upload(self, request: DataRequest, dataset: SequenceDataset) -> None:
         """Keep an uploaded data set until the session ends."""
-        datasets().put(request, dataset)
-        self._uploads.append(request)
+        uploads().keep(request, dataset, self)
 
     def data_ready(self) -> bool:
         """Whether the chosen data set is in memory; otherwise its loading begins."""
         request = DataRequest.of(self.settings)
-        dataset = datasets().get(request)
+        dataset = uploads().get(request) if request.uploaded else datasets().get(request)
         if dataset is None:
             if self.failed(("data", request)) is None and self.find(("data", request)) is None:
                 self.submit(

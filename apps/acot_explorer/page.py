@@ -25,6 +25,7 @@ from acot_explorer.jobs import figure_pool, runner
 from acot_explorer.method_map import STEPS
 from acot_explorer.render import archive, export, picture
 from acot_explorer.requests import DataRequest
+from acot_explorer.snippets import OWN_FILE
 from acot_explorer.state import PRESETS, Settings
 from acot_explorer.step_view import StepView
 from acot_explorer.steps import ALL_STEPS
@@ -157,7 +158,7 @@ class Explorer:
         """Make an uploaded data set the one that is shown."""
         self.desk.keep_upload(request, dataset)
         field = self.settings.param["dataset"]
-        field.objects = {**field.names, f"Own file: {name}": request.dataset}
+        field.objects = {**field.names, f"{OWN_FILE}{name}": request.dataset}
         self.settings.param.update(dataset=request.dataset, stream=next(iter(dataset.streams)), clip=0)
         self.notify(f"{name}: {len(dataset)} clips, {len(dataset.class_names)} classes", "success")
 

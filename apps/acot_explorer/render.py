@@ -12,7 +12,7 @@ import json
 import zipfile
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from acot_core import __version__
 from acot_core.figures.style import render
 from acot_core.records import Record, environment
+from acot_explorer.store import Memo
 
 __all__ = ["FigureSpec", "Picture", "archive", "export", "picture", "record"]
 
@@ -53,15 +54,27 @@ class Picture:
     points: Points
 
 
-@lru_cache(maxsize=256)
+@cache
+def _records() -> Memo[Any]:
+    return Memo(256)
+
+
+@cache
+def _pictures() -> Memo[Picture]:
+    return Memo(256)
+
+
 def record(spec: FigureSpec, request: Hashable) -> Any:
-    """The record of a request."""
-    return spec.compute(request)
+    """The record of a request; the last ones are kept. Figures that are computed alike share it."""
+    return _records().make((spec.compute, request), lambda: spec.compute(request))
 
 
-@lru_cache(maxsize=256)
 def picture(spec: FigureSpec, request: Hashable, theme: str) -> Picture:
-    """The figure of a request as the page shows it."""
+    """The figure of a request as the page shows it; the last ones are kept."""
+    return _pictures().make((spec.name, request, theme), lambda: _draw(spec, request, theme))
+
+
+def _draw(spec: FigureSpec, request: Hashable, theme: str) -> Picture:
     found = record(spec, request)
     figure = spec.plot(found, theme=theme, width="page" if spec.wide else "column")
     data = render(figure, "png", 140 if spec.wide else 170)

@@ -6,12 +6,13 @@ look-up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Self
 
 from acot_explorer.state import Settings
 
-__all__ = ["AdversaryRequest", "ClipRequest", "DataRequest"]
+__all__ = ["AdversaryRequest", "ClipRequest", "DataRequest", "uploads_in"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class DataRequest:
     dataset: str
     encoder: str
     seed: int
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether a visitor brought it."""
+        return self.dataset.startswith("upload:")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -73,3 +79,16 @@ class ClipRequest:
     adversary: tuple[AdversaryRequest, int] | None
     n_negatives: int
     seed: int
+
+
+def uploads_in(key: Any) -> Iterator[DataRequest]:
+    """The uploaded data sets that a request, or a tuple with requests in it, is about."""
+    if isinstance(key, DataRequest):
+        if key.uploaded:
+            yield key
+    elif isinstance(key, tuple):
+        for part in key:
+            yield from uploads_in(part)
+    elif is_dataclass(key):
+        for field in fields(key):
+            yield from uploads_in(getattr(key, field.name))

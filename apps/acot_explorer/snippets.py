@@ -8,21 +8,29 @@ from typing import Any
 from acot_explorer.requests import AdversaryRequest, DataRequest
 from acot_explorer.state import Settings
 
-__all__ = ["adversary_lines", "clip_lines", "dataset_argument", "load_lines"]
+__all__ = ["OWN_FILE", "adversary_lines", "clip_lines", "dataset_argument", "file_name", "load_lines"]
+
+OWN_FILE = "Own file: "
+"""How the menu of data sets marks what was uploaded."""
 
 
 def load_lines(settings: Settings) -> list[str]:
     """Load the data set."""
     lines = ["from acot_core.datasets import load"]
     if settings.dataset.startswith("upload:"):
-        name = settings.dataset.removeprefix("upload:")
-        return [*lines, f"dataset = load({name!r})  # your own file"]
+        return [*lines, f"dataset = load({file_name(settings)!r})  # your own file"]
     if settings.dataset == "planted":
         return [*lines, f"dataset = load('planted', random_state={settings.seed})"]
     return [
         *lines,
         f"dataset = load({settings.dataset!r}, encoder={settings.encoder!r}, random_state={settings.seed})",
     ]
+
+
+def file_name(settings: Settings) -> str:
+    """The name of the file that holds the uploaded data set."""
+    titles = {value: title for title, value in settings.param["dataset"].names.items()}
+    return str(titles.get(settings.dataset, "your_file.npz")).removeprefix(OWN_FILE)
 
 
 def adversary_lines(settings: Settings, n_iter: int) -> list[str]:

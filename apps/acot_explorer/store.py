@@ -1,35 +1,56 @@
-"""What all sessions share: data sets and adversaries, by request; and the work that makes them.
+"""What all sessions share: data sets, adversaries and results by request, and the work that makes them.
 
 A data set that a visitor uploaded is found under the hash of its content alone, so that nobody comes upon it
-who does not have it.
+who does not have it. When the last session that brought it ends, it is forgotten, with all that was made of
+it.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
+from weakref import WeakSet
 
 from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, load
+from acot_core.experiments.parts import forget
 from acot_core.progress import Callback, Cancelled
-from acot_explorer.requests import AdversaryRequest, DataRequest
+from acot_explorer.requests import AdversaryRequest, DataRequest, uploads_in
 
-__all__ = ["Adversaries", "Memo", "adversaries", "datasets", "growing", "load_dataset", "train_adversary"]
+__all__ = [
+    "Adversaries",
+    "Memo",
+    "Uploads",
+    "adversaries",
+    "cache_folder",
+    "datasets",
+    "growing",
+    "load_dataset",
+    "train_adversary",
+    "uploads",
+]
 
 Value = TypeVar("Value")
 
 
 class Memo(Generic[Value]):
-    """A small dictionary that many threads use and that forgets what was not used for longest."""
+    """A small dictionary that many threads use and that forgets what was not used for longest.
+
+    What was made of an upload is kept no longer than the upload.
+    """
+
+    _all: ClassVar[WeakSet[Memo[Any]]] = WeakSet()
 
     def __init__(self, size: int) -> None:
         self._size, self._lock = size, threading.Lock()
         self._values: OrderedDict[Any, Value] = OrderedDict()
+        Memo._all.add(self)
 
     def get(self, key: Any) -> Value | None:
         """The value, or None."""
@@ -45,6 +66,8 @@ class Memo(Generic[Value]):
             self._values.move_to_end(key)
             while len(self._values) > self._size:
                 self._values.popitem(last=False)
+        if any(uploads().get(data) is None for data in uploads_in(key)):
+            self.drop(key)  # its session ended while the value was made
         return value
 
     def drop(self, key: Any) -> None:
@@ -57,10 +80,71 @@ class Memo(Generic[Value]):
         found = self.get(key)
         return self.put(key, maker()) if found is None else found
 
+    def known(self) -> list[Any]:
+        """All keys, the longest unused first."""
+        with self._lock:
+            return list(self._values)
+
+    @classmethod
+    def forget_upload(cls, data: DataRequest) -> None:
+        """Drop what any memo of this process holds about an upload."""
+        for memo in list(cls._all):
+            for key in memo.known():
+                if data in uploads_in(key):
+                    memo.drop(key)
+
+
+class Uploads:
+    """Data sets that visitors brought, each until the last session that brought it has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[DataRequest, tuple[SequenceDataset, set[Hashable]]] = {}
+
+    def keep(self, request: DataRequest, dataset: SequenceDataset, owner: Hashable) -> None:
+        """Keep a data set for a session."""
+        with self._lock:
+            self._kept.setdefault(request, (dataset, set()))[1].add(owner)
+
+    def get(self, request: DataRequest) -> SequenceDataset | None:
+        """The data set, while somebody who brought it is there."""
+        with self._lock:
+            return self._kept[request][0] if request in self._kept else None
+
+    def release(self, owner: Hashable) -> None:
+        """A session has ended: forget what nobody else brought, in memory and on the disk."""
+        with self._lock:
+            for _, owners in self._kept.values():
+                owners.discard(owner)
+            gone = {request: kept for request, (kept, owners) in self._kept.items() if not owners}
+            for request in gone:
+                del self._kept[request]
+        for request, dataset in gone.items():
+            Memo.forget_upload(request)
+            forget(dataset)
+            shutil.rmtree(cache_folder(request), ignore_errors=True)
+
+
+@cache
+def uploads() -> Uploads:
+    """Uploads of this process."""
+    return Uploads()
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="acot-cache-")
+
+
+def cache_folder(data: DataRequest) -> Path:
+    """Where interrupted runs keep what they have done; gone when the server, or an upload's session, ends."""
+    folder = Path(_folder().name)
+    return folder / data.dataset.removeprefix("upload:") if data.uploaded else folder / "shared"
+
 
 @cache
 def datasets() -> Memo[SequenceDataset]:
-    """Data sets of this process."""
+    """Data sets of this process that were loaded by name."""
     return Memo(16)
 
 
@@ -72,8 +156,8 @@ def load_dataset(request: DataRequest, callback: Callback | None = None) -> Sequ
     ValueError
         The data are not on this machine, or cannot be read.
     """
-    if request.dataset.startswith("upload:"):
-        found = datasets().get(request)
+    if request.uploaded:
+        found = uploads().get(request)
         if found is None:
             raise ValueError("The uploaded file is no longer in memory: please choose it again.")
         return found

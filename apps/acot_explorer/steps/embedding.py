@@ -13,9 +13,9 @@ from acot_core.figures.embeddings import plot_embedding
 from acot_core.progress import Callback
 from acot_explorer.render import FigureSpec, Points
 from acot_explorer.requests import AdversaryRequest, DataRequest
-from acot_explorer.snippets import dataset_argument
-from acot_explorer.steps.long import LongStep, cache_folder, kept, results
-from acot_explorer.store import load_dataset
+from acot_explorer.snippets import dataset_argument, file_name
+from acot_explorer.steps.long import LongStep, kept, results
+from acot_explorer.store import cache_folder, load_dataset
 
 __all__ = ["EmbeddingStep"]
 
@@ -26,6 +26,7 @@ _POOLING = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "transport")
 class _Request:
     data: DataRequest
     stream: str
+    seed: int
     fixed: tuple[tuple[str, Any], ...]
     adversary: tuple[tuple[str, Any], ...]
 
@@ -98,16 +99,16 @@ class EmbeddingStep(LongStep):
         adversary = {**AdversaryRequest.of(settings).arguments(), "n_iter": settings.n_iter}
         adversary.pop("random_state")
         return _Request(
-            DataRequest.of(settings), settings.stream, tuple(sorted(settings.pick(*_POOLING).items())),
-            tuple(sorted(adversary.items())),
+            DataRequest.of(settings), settings.stream, settings.seed,
+            tuple(sorted(settings.pick(*_POOLING).items())), tuple(sorted(adversary.items())),
         )  # fmt: skip
 
     def work(self, request: _Request, callback: Callback) -> EmbeddingRecord:
         """Train where needed, pool, embed."""
         source, options = dataset_argument(request.data, load_dataset)
         found = embedding(
-            source, stream=request.stream, seed=request.data.seed, fixed=dict(request.fixed),
-            adversary=dict(request.adversary), cache=cache_folder(), callback=callback, **options,
+            source, stream=request.stream, seed=request.seed, fixed=dict(request.fixed),
+            adversary=dict(request.adversary), cache=cache_folder(request.data), callback=callback, **options,
         )  # fmt: skip
         found.config["clips_shown"] = load_dataset(request.data).split()[1].tolist()
         return found
@@ -130,7 +131,7 @@ class EmbeddingStep(LongStep):
         data = repr(settings.dataset)
         options = "" if settings.dataset == "planted" else f", encoder={settings.encoder!r}"
         if settings.dataset.startswith("upload:"):
-            data, options = "load('your_file.npz')", ""
+            data, options = f"load({file_name(settings)!r})", ""
         return "\n".join(
             [
                 "from acot_core.datasets import load",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import panel_material_ui as pmui
@@ -15,23 +13,13 @@ from acot_core.records import Record
 from acot_explorer.steps.base import NotReady, Step
 from acot_explorer.store import Memo
 
-__all__ = ["LongStep", "cache_folder", "results"]
+__all__ = ["LongStep", "kept", "results"]
 
 
 @cache
 def results() -> Memo[Record]:
     """Records of long runs, by request."""
     return Memo(64)
-
-
-@cache
-def _folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="acot-cache-")
-
-
-def cache_folder() -> Path:
-    """Where interrupted runs keep what they have done; gone when the server ends."""
-    return Path(_folder().name)
 
 
 def kept(request: Hashable) -> Record:

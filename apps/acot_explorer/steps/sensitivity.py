@@ -14,14 +14,13 @@ from acot_core.parameters import PARAMETERS
 from acot_core.progress import Callback
 from acot_explorer.render import FigureSpec
 from acot_explorer.requests import AdversaryRequest, DataRequest
-from acot_explorer.snippets import dataset_argument
-from acot_explorer.steps.long import LongStep, cache_folder, kept, results
-from acot_explorer.store import load_dataset
+from acot_explorer.snippets import dataset_argument, file_name
+from acot_explorer.steps.long import LongStep, kept, results
+from acot_explorer.store import cache_folder, load_dataset
 
 __all__ = ["SensitivityStep"]
 
-_OF_ADVERSARY = ("sigma", "lambda1", "lambda2")
-_POOLING = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "transport", "negatives")
+_POOLING = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "transport")
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class _Request:
     data: DataRequest
     stream: str
     parameter: str
+    seed: int
     n_seeds: int
     fixed: tuple[tuple[str, Any], ...]
     adversary: tuple[tuple[str, Any], ...]
@@ -123,7 +123,7 @@ class SensitivityStep(LongStep):
         fixed, adversary = self._parts()
         settings = self.settings
         return _Request(
-            DataRequest.of(settings), settings.stream, settings.swept, settings.n_seeds,
+            DataRequest.of(settings), settings.stream, settings.swept, settings.seed, settings.n_seeds,
             tuple(sorted(fixed.items())), tuple(sorted(adversary.items())),
         )  # fmt: skip
 
@@ -132,8 +132,9 @@ class SensitivityStep(LongStep):
         source, options = dataset_argument(request.data, load_dataset)
         return sensitivity(
             source, request.parameter, stream=request.stream,
-            seeds=[request.data.seed + i for i in range(request.n_seeds)], fixed=dict(request.fixed),
-            adversary=dict(request.adversary), cache=cache_folder(), n_jobs=1, callback=callback, **options,
+            seeds=[request.seed + i for i in range(request.n_seeds)], fixed=dict(request.fixed),
+            adversary=dict(request.adversary), cache=cache_folder(request.data), n_jobs=1,
+            callback=callback, **options,
         )  # fmt: skip
 
     def request_of(self, panel: Any, request: Any) -> _Marked:
@@ -161,7 +162,7 @@ class SensitivityStep(LongStep):
         data = f"{settings.dataset!r}, {settings.swept!r}"
         options = "" if settings.dataset == "planted" else f", encoder={settings.encoder!r}"
         if settings.dataset.startswith("upload:"):
-            data, options = f"load('your_file.npz'), {settings.swept!r}", ""
+            data, options = f"load({file_name(settings)!r}), {settings.swept!r}", ""
         seeds = [settings.seed + i for i in range(settings.n_seeds)]
         return "\n".join(
             [

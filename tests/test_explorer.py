@@ -18,10 +18,10 @@ from acot_explorer import render, widgets
 from acot_explorer.jobs import JobRunner
 from acot_explorer.method_map import STEPS, map_svg
 from acot_explorer.page import Explorer
-from acot_explorer.requests import AdversaryRequest, DataRequest
+from acot_explorer.requests import AdversaryRequest, DataRequest, uploads_in
 from acot_explorer.state import PRESETS, Settings
 from acot_explorer.steps.base import NotReady
-from acot_explorer.store import Memo, adversaries, load_dataset, train_adversary, uploads
+from acot_explorer.store import Memo, adversaries, cache_folder, load_dataset, train_adversary, uploads
 from acot_explorer.upload import read_upload, template_file
 from PIL import Image
 
@@ -353,6 +353,64 @@ def test_steps_say_what_to_do_while_something_is_missing(at):
         page.steps["sensitivity"].request()
 
 
+def one_class():
+    return good(labels=np.zeros(24, int), class_names=np.array(["only"]))
+
+
+def test_one_class_can_be_looked_at_but_not_learned_from():
+    page = Explorer()
+    page.open()
+    page.adopt_upload(*read_upload(one_class(), "one.npz"), "one.npz")
+    page.settings.param.update(n_negatives=20, n_iter=100)
+    for name in ("adversary", "transport", "subspace", "classification", "sensitivity", "embedding"):
+        with pytest.raises(NotReady, match=r"(?s)all of one class.*another data set in step 1"):
+            page.steps[name].request()
+    page.steps["adversary"].begin()
+    page.steps["sensitivity"].run()
+    assert page.desk.jobs == []
+    assert page.steps["adversary"].train.disabled
+    assert page.steps["sensitivity"].run_button.disabled
+    page.settings.negatives = "random"
+    for name in ("data", "transport", "subspace"):
+        here, request, shown = panels(page, name)
+        assert here.remark(request)
+        assert all(render.picture(spec, wanted, "light").source for spec, wanted in shown)
+    with pytest.raises(NotReady, match="nothing to tell apart"):
+        page.steps["classification"].request()
+    page.close()
+
+
+def test_nothing_is_left_of_an_upload_when_the_last_session_that_brought_it_ends(tmp_path):
+    one, two = Explorer(), Explorer()
+    request, dataset = read_upload(template_file(), "mine.npz")
+    for page in (one, two):
+        page.open()
+        page.adopt_upload(request, dataset, "mine.npz")
+        page.settings.param.update(**QUICK)
+    for step in ("data", "transport", "subspace", "classification"):
+        _, _, shown = panels(one, step)
+        for spec, wanted in shown:
+            render.picture(spec, wanted, "light")
+    train_adversary(AdversaryRequest.of(one.settings), 20, lambda progress: None)
+    step = one.steps["embedding"]
+    step.work(step.wanted(), lambda progress: None)
+    folder = cache_folder(request)
+
+    def left():
+        return [key for memo in Memo._all for key in memo.known() if request in uploads_in(key)]
+
+    assert len(left()) > 10
+    assert list(folder.rglob("*.safetensors"))
+    one.close()
+    assert len(left()) > 10  # the other session still works on it
+    assert render.picture(spec, wanted, "light").source
+    two.close()
+    assert left() == []
+    assert not folder.exists()
+    Memo(3).put(("late", request), "made by work that ended after its session")
+    assert left() == []
+
+
 def test_a_closed_session_stops_its_jobs_and_forgets_its_uploads():
     page = Explorer()
     page.open()
@@ -415,7 +473,6 @@ BAD = {
     "a NaN": with_nan,
     "lengths that do not add up": lambda: good(lengths=np.full(24, 99)),
     "labels too short": lambda: good(labels=np.zeros(3, int)),
-    "one class": lambda: good(labels=np.zeros(24, int), class_names=np.array(["only"])),
     "complex features": lambda: good(features=np.ones((10, 3), complex)),
     "text": lambda: b"features,lengths,labels\n1,2,3\n",
     "nothing": lambda: b"",

@@ -115,6 +115,16 @@ class Desk:
                 raise NotReady(f"The data cannot be loaded.\n{reason}\nChoose another data set in step 1.")
             raise NotReady("The data are being prepared …")
 
+    def need_classes(self, what: str, instead: str = "") -> None:
+        """Raise `NotReady` where the training clips are all of one class; ``what`` cannot be done then."""
+        self.need_data()
+        dataset = load_dataset(DataRequest.of(self.settings))
+        if len(set(dataset.labels[dataset.split()[0]].tolist())) < 2:
+            raise NotReady(
+                f"The clips of this data set are all of one class, so {what}.\n"
+                f"Choose another data set in step 1{instead}."
+            )
+
     # ------------------------------------------------------------ adversary
 
     def train(self, request: AdversaryRequest, n_iter: int) -> Job:
@@ -128,6 +138,9 @@ class Desk:
 
     def need_adversary(self, request: AdversaryRequest) -> int:
         """Iterations of the adversary to use; without one its training begins, and `NotReady` is raised."""
+        self.need_classes(
+            "there is no class for an adversary to hide", ", or random negatives among the settings here"
+        )
         known = adversaries().get(request, self.settings.n_iter) or adversaries().get(request)
         if known is not None:
             return known.n_iter_

@@ -45,8 +45,6 @@ def read_upload(content: bytes, name: str) -> tuple[DataRequest, SequenceDataset
             dataset = load(path, max_bytes=_MAX_INFLATED)
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), name)) from error
-    if len(set(dataset.labels.tolist())) < 2:
-        raise ValueError(f"{name}: expected clips of at least two classes in 'labels'")
     digest = hashlib.blake2b(content, digest_size=12).hexdigest()
     return DataRequest(f"upload:{digest}", Settings.param["encoder"].default, 0), dataset
 

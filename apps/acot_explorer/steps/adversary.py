@@ -139,8 +139,10 @@ class AdversaryStep(Step):
 
     def begin(self, *, step: bool = False) -> None:
         """Train from the start, or go on from where it was paused; or take a single step."""
-        if not self.explorer.desk.data_ready():
-            return
+        try:
+            self._need_classes()
+        except NotReady:
+            return  # the figure's place says why
         request = AdversaryRequest.of(self.settings)
         if self.busy:
             return
@@ -171,6 +173,9 @@ class AdversaryStep(Step):
         if self.busy and self.job is not None:
             self.explorer.desk.release(self.job)
 
+    def _need_classes(self) -> None:
+        self.explorer.desk.need_classes("there is no class for an adversary to hide")
+
     def refresh_buttons(self) -> None:
         """Enable what makes sense now, and say so in words."""
         request = AdversaryRequest.of(self.settings)
@@ -197,7 +202,12 @@ class AdversaryStep(Step):
 
     def request(self) -> _Request:
         """The adversary as far as it is trained."""
-        self.explorer.desk.need_data()
+        try:
+            self._need_classes()
+        except NotReady:
+            for button in (self.train, self.pause, self.step, self.stop):
+                button.disabled = True
+            raise
         self.refresh_buttons()
         settings = self.settings
         request = AdversaryRequest.of(settings)

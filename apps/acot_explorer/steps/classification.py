@@ -108,6 +108,7 @@ class ClassificationStep(Step):
     def request(self) -> _Request:
         """All clips and all weights."""
         settings = self.settings
+        self.explorer.desk.need_classes("there is nothing to tell apart")
         values = settings.pick("n_subspaces", "beta1", "beta2", "eta", "transport", "C")
         return _Request(replace(clip_request(self), clip=0), **values)
 

@@ -69,8 +69,11 @@ class LongStep(Step):
 
     def run(self) -> None:
         """Begin the run for the present settings."""
-        if self.needs_data() and not self.explorer.desk.data_ready():
-            return
+        if self.needs_data():
+            try:
+                self.explorer.desk.need_classes("there is nothing to tell apart")
+            except NotReady:
+                return  # the figure's place says why
         request = self.wanted()
         self._stopped.discard(request)
 
@@ -95,7 +98,11 @@ class LongStep(Step):
     def request(self) -> Hashable:
         """The finished run of these settings."""
         if self.needs_data():
-            self.explorer.desk.need_data()
+            try:
+                self.explorer.desk.need_classes("there is nothing to tell apart")
+            except NotReady:
+                self.run_button.disabled = self.stop_button.disabled = True
+                raise
         request = self.wanted()
         job = self.explorer.desk.find((self.name, request))
         known = results().get(request)

@@ -5,6 +5,10 @@
 Fixing U, the plan solves an optimal transport problem between the projected frames UU'X and the negatives Y;
 fixing the plan, the subspace minimises Eq. (13) on the Grassmannian. The first plan takes UU' = I, the first
 subspace step starts at the principal directions of X, and every later half-step where the last one ended.
+
+Of the frames and the negatives both half-steps need little more than inner products, which are taken once, in
+double precision: rounding in single precision, which depends on how sequences are batched, would be amplified
+by the alternation.
 """
 
 from __future__ import annotations
@@ -16,14 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acot_core.grassmann import principal_subspace
 from acot_core.objective import ACOTObjective
+from acot_core.reduced import frame_products
 from acot_core.riemannian import RCGResult
 from acot_core.sequences import PaddedSequences
 from acot_core.subspaces import SubspaceSolver, solve_subspaces
-from acot_core.transport import GroundCost, TransportPlan, cost_matrix, solve
+from acot_core.transport import GroundCost, TransportPlan, solve
 
-__all__ = ["Alternation", "alternate", "projected_cost"]
+__all__ = ["Alternation", "alternate"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,10 @@ class Alternation:
     descent: RCGResult
 
 
-def projected_cost(frames: Tensor, negatives: Tensor, U: Tensor | None, metric: GroundCost) -> Tensor:
-    """dist(f_U(X), Y) of Eq. (12): (B, n, m). ``U`` None stands for UU' = I."""
-    projected = frames if U is None else (frames @ U) @ U.mT  # (n,d) @ (d,k) @ (k,d) -> (n,d)
-    return cost_matrix(projected, negatives, metric)
+def _distances(kept: Tensor, norms: Tensor, products: Tensor, metric: GroundCost) -> Tensor:
+    """dist(f_U(X), Y) of Eq. (12) from ||UU'x_i||^2 (B, n), ||y_j||^2 (B, m) and x_i'UU'y_j (B, n, m)."""
+    square = (kept[:, :, None] + norms[:, None, :]).sub_(products, alpha=2).clamp_min_(0)
+    return square.sqrt_() if metric == "euclidean" else square
 
 
 def alternate(
@@ -103,12 +107,15 @@ def alternate(
     tol : float
         A sequence stops when an alternation changed its objective by no more than this, relatively.
     """
-    k, X, Y = n_subspaces, batch.frames, negatives.frames
+    X, Y, dtype = batch.frames.double(), negatives.frames.double(), batch.frames.dtype
+    mu, nu = (s.mask.double() / s.lengths[:, None] for s in (batch, negatives))
     options = dict(transport_options or {})
     step_cost: GroundCost = "sqeuclidean" if surrogate else ground_cost
+    products = frame_products(X, Y)
+    kept, norms = products.xx.diagonal(dim1=1, dim2=2), Y.square().sum(2)
 
-    U = principal_subspace(X, batch.mask, k)
-    plan_of = X.new_zeros(len(X), X.shape[1], Y.shape[1])
+    U = X.new_zeros(len(X), X.shape[2], n_subspaces)
+    plan_of = torch.zeros_like(products.xp)
     value, error = X.new_zeros(len(X)), X.new_zeros(len(X))
     spent = torch.zeros(len(X), dtype=torch.int64, device=X.device)
     converged = torch.zeros(len(X), dtype=torch.bool, device=X.device)
@@ -117,9 +124,14 @@ def alternate(
     running = torch.arange(len(X), device=X.device)
     first: RCGResult | None = None
     for iteration in range(n_alternations):
-        x, y, a, b = X[running], Y[running], batch.weights[running], negatives.weights[running]
-        cost = projected_cost(x, y, U[running] if iteration else None, ground_cost)
-        plan = solve(cost, a, b, transport, **options)
+        whole = len(running) == len(X)  # then nothing is copied
+        x, y, xy = (X, Y, products) if whole else (X[running], Y[running], products.select(running))
+        if iteration:
+            A, B = x @ U[running], y @ U[running]  # (n,d) @ (d,k) -> (n,k)
+            cost = _distances(A.square().sum(2), norms[running], A @ B.mT, ground_cost)
+        else:
+            cost = _distances(kept, norms, products.xp, ground_cost)
+        plan = solve(cost, mu[running], nu[running], transport, **options)
         plan_of[running], value[running], error[running] = plan.plan, plan.value, plan.marginal_error
         spent[running] += plan.n_iter
         converged[running] = plan.converged
@@ -134,7 +146,8 @@ def alternate(
             eta=eta,
             ground_cost=step_cost,
         )
-        result = solve_subspaces(objective, U[running], solver=solver, n_iter=n_iter)
+        start = U[running] if iteration else n_subspaces
+        result = solve_subspaces(objective, start, solver=solver, n_iter=n_iter, products=xy)
         first = first or result
         U[running] = result.point
         done[running] += 1
@@ -149,5 +162,5 @@ def alternate(
         if len(running) == 0:
             break
     assert first is not None
-    plans = TransportPlan(plan_of, value, error, spent, converged)
-    return Alternation(U, plans, torch.stack(values, 1), done, first)
+    plans = TransportPlan(plan_of.to(dtype), value.to(dtype), error.to(dtype), spent, converged)
+    return Alternation(U.to(dtype), plans, torch.stack(values, 1).to(dtype), done, first.to(dtype))

@@ -9,13 +9,16 @@ A vector is held as C stacked upon E, (B, 2q, k). Both halves obey the same line
 solver treats the stack as it would treat U, but for the inner product, which is C_1'E_2. No factor of G is
 taken and none of its eigenvalues is divided by: repeated frames or a singular G change nothing. In exact
 arithmetic every iterate is the one that d dimensions would give.
+
+Coordinates are in double precision whatever the frames are in: where frames are nearly dependent, C is large
+though U is not, and the coordinates are too small for the price to matter.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -24,7 +27,32 @@ from acot_core.grassmann import principal_subspace, top_eigenvectors
 from acot_core.objective import ACOTObjective
 from acot_core.response_line import Line, make_line
 
-__all__ = ["ReducedObjective"]
+__all__ = ["FrameProducts", "ReducedObjective", "frame_products"]
+
+_BLOCK_BYTES = 2**21  # products with Z run over blocks of sequences that stay in the cache
+
+
+class FrameProducts(NamedTuple):
+    """Inner products within the frames, XX' (B, n, n), and with the other rows, XP' (B, n, m)."""
+
+    xx: Tensor
+    xp: Tensor
+
+    def select(self, index: Tensor) -> FrameProducts:
+        """Those of some of the sequences."""
+        return FrameProducts(self.xx[index], self.xp[index])
+
+
+def frame_products(X: Tensor, P: Tensor) -> FrameProducts:
+    """XX' and XP' for X (B, n, d) and P (B, m, d), in double precision."""
+    (n_sequences, n, d), m = X.shape, P.shape[1]
+    xx = X.new_empty(n_sequences, n, n, dtype=torch.float64)
+    xp = X.new_empty(n_sequences, n, m, dtype=torch.float64)
+    for part in _blocks(n_sequences, (n + m) * d):
+        x = X[part].double()
+        torch.bmm(x, x.mT, out=xx[part])  # (n,d) @ (d,n) -> (n,n)
+        torch.bmm(x, P[part].double().mT, out=xp[part])  # (n,d) @ (d,m) -> (n,m)
+    return FrameProducts(xx, xp)
 
 
 class ReducedObjective:
@@ -37,11 +65,8 @@ class ReducedObjective:
     initial : Tensor (B, d, k) or int k
         Orthonormal starting point, whose columns join the rows: q = p + k. Or the number of principal
         directions of the frames to start at, which lie in their span already: q = p.
-    dtype : torch.dtype
-        Precision of the coordinates. Double by default: where frames are nearly dependent, C is large though
-        U is not, and the coordinates are too small for the price to matter.
-    block_bytes : int
-        Memory the products with Z may take beside the result; small enough to stay in the cache.
+    products : FrameProducts, optional
+        Of the objective's frames and partners, where they are known already.
 
     Attributes
     ----------
@@ -57,13 +82,11 @@ class ReducedObjective:
         self,
         objective: ACOTObjective,
         initial: Tensor | int,
-        *,
-        dtype: torch.dtype = torch.float64,
-        block_bytes: int = 2**21,
+        products: FrameProducts | None = None,
     ) -> None:
         self.kinked = objective.kinked
-        self.objective = objective.without_rows().to(dtype)
-        self.metric = G = _gram(objective, dtype, block_bytes)
+        self.objective = objective.without_rows().to(torch.float64)
+        self.metric = G = _gram(objective, products or frame_products(objective.frames, objective.partners))
         self.initial = None if isinstance(initial, int) else initial
         if isinstance(initial, int):
             C = _principal_coordinates(G, self.objective.weights > 0, initial)
@@ -72,12 +95,12 @@ class ReducedObjective:
                 return
             self.initial = principal_subspace(objective.frames, objective.weights > 0, initial)
         assert self.initial is not None
-        responses = _responses(objective, self.initial, dtype, block_bytes)  # (B, p, k)
-        product = (self.initial.mT @ self.initial).to(dtype)
+        responses = _responses(objective, self.initial)  # (B, p, k)
+        product = (self.initial.mT @ self.initial).double()
         right = torch.cat([responses, product], 1)  # (B, q, k)
         self.metric = torch.cat([torch.cat([G, responses.mT], 1), right], 2)
         C = torch.zeros_like(right)
-        C[:, -right.shape[2] :] = torch.eye(right.shape[2], dtype=dtype, device=right.device)
+        C[:, -right.shape[2] :] = torch.eye(right.shape[2]).to(right)
         self.start = torch.cat([C, right], 1)
 
     def __len__(self) -> int:
@@ -146,32 +169,34 @@ class ReducedObjective:
         return torch.linalg.solve_triangular(L.mT, U, upper=True, left=False)
 
 
-def _blocks(objective: ACOTObjective, dtype: torch.dtype, block_bytes: int) -> Iterator[slice]:
-    n, d = objective.frames.shape[1:]
-    block = max(1, block_bytes // ((n + objective.partners.shape[1]) * d * dtype.itemsize))
-    return (slice(i, i + block) for i in range(0, len(objective), block))
+def _blocks(n_sequences: int, numbers: int) -> Iterator[slice]:
+    """Slices of sequences that need so many numbers each."""
+    block = max(1, _BLOCK_BYTES // (numbers * 8))
+    return (slice(i, i + block) for i in range(0, n_sequences, block))
 
 
-def _gram(objective: ACOTObjective, dtype: torch.dtype, block_bytes: int) -> Tensor:
-    """ZZ' (B, p, p), in blocks of sequences."""
-    n, p = objective.frames.shape[1], objective.n_responses
-    G = torch.empty(len(objective), p, p, dtype=dtype, device=objective.frames.device)
-    for part in _blocks(objective, dtype, block_bytes):
-        X, P = objective.frames[part].to(dtype), objective.partners[part].to(dtype)
-        if objective.mixing is not None:
-            P = objective.mixing[part].to(dtype) @ P  # (n,m) @ (m,d) -> (n,d)
-        G[part, :n, :n] = X @ X.mT  # (n,d) @ (d,n) -> (n,n)
-        G[part, :n, n:] = X @ P.mT
-        G[part, n:, :n] = G[part, :n, n:].mT
+def _gram(objective: ACOTObjective, products: FrameProducts) -> Tensor:
+    """ZZ' (B, p, p)."""
+    (n_sequences, n, d), p = objective.frames.shape, objective.n_responses
+    xp, mixing = products.xp, objective.mixing
+    if mixing is not None:
+        mixing = mixing.double()
+        xp = xp @ mixing.mT  # (n,m) @ (m,n) -> (n,n)
+    G = xp.new_empty(n_sequences, p, p)
+    G[:, :n, :n], G[:, :n, n:], G[:, n:, :n] = products.xx, xp, xp.mT
+    for part in _blocks(n_sequences, (n + objective.partners.shape[1]) * d):
+        P = objective.partners[part].double()
+        if mixing is not None:
+            P = mixing[part] @ P  # (n,m) @ (m,d) -> (n,d)
         G[part, n:, n:] = P @ P.mT
     return G
 
 
-def _responses(objective: ACOTObjective, U: Tensor, dtype: torch.dtype, block_bytes: int) -> Tensor:
+def _responses(objective: ACOTObjective, U: Tensor) -> Tensor:
     """ZU (B, p, k), in blocks of sequences."""
-    E = torch.empty(len(U), objective.n_responses, U.shape[2], dtype=dtype, device=U.device)
-    for part in _blocks(objective, dtype, block_bytes):
-        E[part] = objective.select(part).to(dtype).responses(U[part].to(dtype))
+    E = torch.empty(len(U), objective.n_responses, U.shape[2], dtype=torch.float64, device=U.device)
+    for part in _blocks(len(U), (objective.frames.shape[1] + objective.partners.shape[1]) * U.shape[1]):
+        E[part] = objective.select(part).to(torch.float64).responses(U[part].double())
     return E
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 import torch
@@ -94,3 +94,13 @@ class RCGResult:
     n_iter: Tensor
     reason: tuple[str, ...]
     history: dict[str, Tensor]
+
+    def to(self, dtype: torch.dtype) -> RCGResult:
+        """The same in another precision."""
+        return replace(
+            self,
+            point=self.point.to(dtype),
+            value=self.value.to(dtype),
+            gradient_norm=self.gradient_norm.to(dtype),
+            history={name: values.to(dtype) for name, values in self.history.items()},
+        )

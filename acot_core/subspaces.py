@@ -16,7 +16,7 @@ from torch import Tensor
 from acot_core.grassmann import principal_subspace
 from acot_core.objective import ACOTObjective
 from acot_core.progress import Callback
-from acot_core.reduced import ReducedObjective
+from acot_core.reduced import FrameProducts, ReducedObjective
 from acot_core.riemannian import RCGResult, conjugate_gradient, pymanopt_conjugate_gradient
 
 __all__ = ["Coordinates", "SubspaceSolver", "solve_subspaces"]
@@ -32,6 +32,7 @@ def solve_subspaces(
     solver: SubspaceSolver = "rcg",
     n_iter: int = 5,
     coordinates: Coordinates = "auto",
+    products: FrameProducts | None = None,
     callback: Callback | None = None,
     **options: Any,
 ) -> RCGResult:
@@ -49,6 +50,8 @@ def solve_subspaces(
         Iterations at most.
     coordinates : {"auto", "reduced", "ambient"}
         Where to iterate. All run in double precision and give the same points.
+    products : FrameProducts, optional
+        Of the objective's frames and partners, where they are known already.
     callback : callable, optional
         Passed to the solver.
     **options
@@ -67,7 +70,7 @@ def solve_subspaces(
     k = initial if isinstance(initial, int) else initial.shape[2]
     reduce = coordinates == "reduced" or (coordinates == "auto" and objective.n_responses + k < d)
     if solver == "rcg" and reduce:
-        reduced = ReducedObjective(objective, initial)
+        reduced = ReducedObjective(objective, initial, products)
         result = conjugate_gradient(reduced, reduced.start, n_iter=n_iter, callback=callback, **options)
         point = reduced.lift(objective, result.point)
     else:
@@ -77,11 +80,5 @@ def solve_subspaces(
         result = descend(
             objective.to(double), initial.to(double), n_iter=n_iter, callback=callback, **options
         )
-        point = result.point.to(dtype)
-    return replace(
-        result,
-        point=point,
-        value=result.value.to(dtype),
-        gradient_norm=result.gradient_norm.to(dtype),
-        history={name: values.to(dtype) for name, values in result.history.items()},
-    )
+        point = result.point
+    return replace(result, point=point).to(dtype)

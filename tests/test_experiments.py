@@ -7,12 +7,15 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.svm import SVC
 
 from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, load
@@ -36,6 +39,7 @@ from acot_core.experiments.scores import confidence
 from acot_core.experiments.sweep import digest, run_cells
 from acot_core.figures import plot_sensitivity
 from acot_core.progress import Callback, Cancelled, Progress
+from acot_core.sequences import normalize_frames
 
 TINY = {"n_sequences": 32, "n_pairs": 2, "dimension": 24, "length_range": (8, 14), "n_splits": 2}
 FAST = {"n_iter": 5, "classifier_iter": 20, "hidden": 8}
@@ -144,7 +148,69 @@ def test_the_best_setting_wins_on_the_folds() -> None:
     assert tuned.accuracy > 0.7
 
 
+def two_streams() -> SequenceDataset:
+    """Four classes, two bits: one stream knows the first bit, the other the second."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(64) % 4
+    streams = {}
+    for name, bit in (("a", labels // 2), ("b", labels % 2)):
+        centres = np.stack([np.ones(12), np.ones(12)]) + 2 * np.eye(2, 12)
+        noise = 0.4 * rng.random((64, 6, 12))
+        streams[name] = list(torch.from_numpy((centres[bit][:, None] + noise).astype(np.float32)))
+    streams = {name: [normalize_frames(s) for s in sequences] for name, sequences in streams.items()}
+    return SequenceDataset("bits", streams, labels, list("abcd"), {"1": np.arange(64) < 32})
+
+
+@pytest.mark.parametrize("fusion", ["kernel", "mean"])
+def test_two_streams_know_more_than_one(fusion: str) -> None:
+    plan = Plan(Source.of(two_streams()), fusion=fusion)
+    scores = {(s.method, s.stream): s for s in judge(plan, [Entry("average"), Entry("pca")])}
+    for name in ("average", "pca"):
+        assert max(scores[name, s].accuracy for s in "ab") < 0.8
+        assert scores[name, "fused"].accuracy > 0.9
+        assert ("weights" in scores[name, "fused"].classifier) == (fusion == "kernel")
+
+
+def test_fusion_by_hand() -> None:
+    """One stream's kernel alone is that stream; the outer weights are equal where nothing is chosen."""
+    dataset = two_streams()
+    from acot_core.experiments.cells import fuse_cell
+
+    streams = [{"stream": s, "setting": {}, "classifier": LINEAR} for s in "ab"]
+    options = [{"weights": w, "C": 10.0} for w in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5])]
+    found = fuse_cell(
+        source=Source.of(dataset), cache=None, dataset=None, name="average", seed=0, split=None, fold=None,
+        n_folds=3, adversary={}, streams=streams, options=options,
+    )["accuracy"]  # fmt: skip
+    train, test = dataset.split()
+    labels = dataset.labels
+    for key, stream in zip(found, "ab", strict=False):
+        means = np.stack([s.mean(0).numpy() for s in dataset.streams[stream]]).astype(float)
+        gram = means @ means.T
+        gram /= np.diag(gram)[train].mean()
+        svc = SVC(C=10.0, kernel="precomputed").fit(gram[np.ix_(train, train)], labels[train])
+        assert found[key] == svc.score(gram[np.ix_(test, train)], labels[test])
+    plan = Plan(Source.of(dataset), classifier=LINEAR)
+    *_, fused = judge(plan, [Entry("average")])
+    assert fused.accuracy == found["weights 0.5:0.5, C=10"]
+
+
+def test_the_first_seeds_choose_for_all(tmp_path: Path) -> None:
+    plan = Plan(Source.of("planted", TINY), seeds=(0, 1, 2), tune_seeds=2, cache=tmp_path)
+    scores = judge(plan, [Entry("grp", tune=True)])
+    assert len({(s.parameters, s.classifier, s.cv_accuracy) for s in scores}) == 1
+    alone = [judge(replace(plan, seeds=(s,), tune_seeds=None), [Entry("grp", tune=True)])[0] for s in (0, 1)]
+    # The choice made together is no seed's best, and no better than the mean of what each would choose.
+    assert scores[0].cv_accuracy <= np.mean([s.cv_accuracy for s in alone]) + 1e-12
+    inner = [f for f in (tmp_path / "cells").iterdir() if "decision" not in json.loads(f.read_text())]
+    assert len(inner) == 2 * 3 * 16  # no fold of the third seed
+
+
 def test_bad_plans() -> None:
+    with pytest.raises(ValueError, match="tune_seeds"):
+        Plan(Source.of(tiny()), tune_seeds=2)
+    with pytest.raises(ValueError, match="fusion"):
+        Plan(Source.of(tiny()), fusion="sum")
     with pytest.raises(ValueError, match="method: expected one of"):
         judge(Plan(Source.of(tiny())), [Entry("agerage")])
     with pytest.raises(ValueError, match="streams"):
@@ -167,7 +233,7 @@ def test_every_method_has_a_grid_of_its_own_parameters() -> None:
     for m in METHODS.values():
         for setting in m.settings({}, tune=True):
             m.make(**setting)
-    assert len(method("grp").settings({}, tune=True)) == len(method("acot").settings({}, tune=True)) == 8
+    assert len(method("grp").settings({}, tune=True)) == len(method("acot").settings({}, tune=True)) == 16
     assert len(method("acot").settings({"n_subspaces": 1}, tune=True)) == 4
 
 

@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--stream", help="one stream alone")
     common.add_argument("--k", type=int, help="subspace dimension (default: the grid's or 1)")
     common.add_argument("--tune", action="store_true", help="choose the weights by cross-validation")
+    common.add_argument("--tune-seeds", type=int, help="so many seeds choose the parameters for all")
     common.add_argument("--classifier", choices=_FIXED, help="table1: one setting, nothing is searched")
     common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
     common.add_argument("--parameter", default="n_subspaces", help="sensitivity: which one")
@@ -99,6 +100,7 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
     load: dict[str, Any] = {"encoder": options.encoder} if options.encoder else {}
     shared: dict[str, Any] = {"cache": options.cache, "callback": None if options.quiet else _progress}
     sweep = {**shared, "seeds": options.seeds, "n_jobs": options.jobs}
+    tuned = {**sweep, "tune": options.tune, "tune_seeds": options.tune_seeds}
     streams = (options.stream,) if options.stream else ()
     split = options.split[0] if options.split else None
     k = {} if options.k is None else {"n_subspaces": options.k}
@@ -106,17 +108,15 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
     match options.command:
         case "evaluate":
             encoders = (options.encoder,) if options.encoder else ("untrained", "trained")
-            evaluation = experiments.evaluate(
-                options.dataset, encoders=encoders, streams=streams, tune=options.tune, **sweep
-            )
+            evaluation = experiments.evaluate(options.dataset, encoders=encoders, streams=streams, **tuned)
             by = ("encoder", "kind", "label", "k", "stream")
             tables = {"Accuracy in %, over seeds": evaluation.summary(by)}
             return evaluation, tables, figures.plot_comparison
         case "table1":
             ablation = experiments.ablation(
-                options.dataset, streams=streams, splits=options.split, tune=options.tune,
+                options.dataset, streams=streams, splits=options.split,
                 n_subspaces=options.k if options.k or options.tune else 1,
-                classifier=_FIXED.get(options.classifier), **sweep, **load,
+                classifier=_FIXED.get(options.classifier), **tuned, **load,
             )  # fmt: skip
             tables = {
                 "Table 1, accuracy in %, mean ± standard deviation": ablation.table(),
@@ -127,9 +127,9 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
         case "compare":
             methods = tuple(options.method or experiments.COMPARED)
             comparison = experiments.comparison(
-                options.dataset, methods=methods, streams=streams, splits=options.split, tune=options.tune,
+                options.dataset, methods=methods, streams=streams, splits=options.split,
                 fixed={m: k for m in methods if k and experiments.METHODS[m].kind == "subspace"},
-                **sweep, **load,
+                **tuned, **load,
             )  # fmt: skip
             tables = {
                 "Accuracy in %, mean ± standard deviation": comparison.with_paper(2),

@@ -47,6 +47,8 @@ def ablation(
     fixed: Mapping[str, Any] | None = None,
     adversary: Mapping[str, Any] | None = None,
     n_folds: int = 3,
+    tune_seeds: int | None = None,
+    fusion: str = "kernel",
     cache: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     callback: Callback | None = None,
@@ -80,6 +82,10 @@ def ablation(
         Parameters of the adversary that differ from the paper's.
     n_folds : int
         Folds of the inner cross-validation.
+    tune_seeds : int, optional
+        So many of the seeds choose the parameters, for all seeds together; None: each for itself.
+    fusion : {"kernel", "mean"}
+        How the streams are fused; see `acot_core.experiments.fusion`.
     cache : path, optional
         Folder for features, adversaries and finished cells: a second run repeats nothing.
     n_jobs : int, optional
@@ -91,7 +97,8 @@ def ablation(
     """
     plan = make_plan(
         dataset, options, seeds=seeds, splits=splits, streams=streams, classifiers=classifiers,
-        classifier=classifier, adversary=adversary, n_folds=n_folds, cache=cache, n_jobs=n_jobs,
+        classifier=classifier, adversary=adversary, n_folds=n_folds,
+        tune_seeds=tune_seeds, fusion=fusion, cache=cache, n_jobs=n_jobs,
     )  # fmt: skip
     k = {} if n_subspaces is None else {"n_subspaces": n_subspaces}
     entries = []
@@ -114,6 +121,8 @@ def make_plan(
     classifier: Mapping[str, Any] | None = None,
     adversary: Mapping[str, Any] | None = None,
     n_folds: int = 3,
+    tune_seeds: int | None = None,
+    fusion: str = "kernel",
     fuse: bool = True,
     cache: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -126,6 +135,8 @@ def make_plan(
         streams=tuple(streams),
         fuse=fuse,
         n_folds=n_folds,
+        tune_seeds=tune_seeds,
+        fusion=fusion,
         classifiers=tuple(classifiers),
         classifier=classifier,
         adversary=dict(adversary or {}),

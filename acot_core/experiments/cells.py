@@ -7,6 +7,7 @@ and come out. What they are for is decided in `acot_core.experiments.protocol`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 
 from acot_core.experiments.methods import method
-from acot_core.experiments.parts import Source, load_part, share_adversary
+from acot_core.experiments.parts import Part, Source, load_part, share_adversary
 from acot_core.grassmann import projection_kernel
 from acot_core.progress import Callback
 
-__all__ = ["classifier_key", "score_cell", "train_cell"]
+__all__ = ["classifier_key", "fuse_cell", "fusion_key", "score_cell", "train_cell"]
 
 
 def score_cell(
@@ -47,47 +48,97 @@ def score_cell(
         decision values (n_test, n_classes) by classifier.
     """
     part = load_part(source, seed, split, fold, n_folds, cache)
-    how = method(name)
-    labels = part.labels[part.train]
-    truth = part.labels[part.test]
+    labels, truth = part.labels[part.train], part.labels[part.test]
     classes = np.unique(labels)
-    if how.kind == "signals":
-        model = how.pooling(setting, None, seed)
+    decisions: dict[str, NDArray] = {}
+    if method(name).kind == "signals":
+        model = method(name).pooling(setting, None, seed)
         model.fit(part.take(stream, part.train, raw=True), labels)
-        decisions = {"signals": model.decision_function(part.take(stream, part.test, raw=True))}
+        decisions["signals"] = model.decision_function(part.take(stream, part.test, raw=True))
     else:
-        trained = share_adversary(part, stream, seed, adversary, cache) if how.adversarial else None
-        pooling = how.pooling(setting, trained, seed)
-        train, test = part.take(stream, part.train), part.take(stream, part.test)
-        fitted = pooling.fit(train, labels).transform(train)
-        held = pooling.transform(test)
-        means = None if name == "krp" else (_means(train), _means(test))
-        decisions = {}
+        pooled = _pool(part, name, setting, stream, seed, adversary, cache)
         for kind in dict.fromkeys(c["kind"] for c in classifiers):
-            gram = _gram(kind, fitted, held, means)
+            products = _products(kind, pooled)
             for c in (c for c in classifiers if c["kind"] == kind):
-                decisions[classifier_key(c)] = _decide(c, *gram, labels)
-    result: dict[str, Any] = {
-        "accuracy": {
-            key: float((classes[values.argmax(1)] == truth).mean()) for key, values in decisions.items()
-        }
-    }
+                decisions[classifier_key(c)] = _decide(c["C"], *_kernels(c, *products), labels)
+    result: dict[str, Any] = {"accuracy": {key: _accuracy(v, classes, truth) for key, v in decisions.items()}}
     if fold is None:
         result["decision"] = {key: np.round(values, 6).tolist() for key, values in decisions.items()}
     return result
 
 
-def _gram(
-    kind: str, fitted: NDArray, held: NDArray, means: tuple[NDArray, NDArray] | None
-) -> tuple[NDArray, NDArray]:
+def fuse_cell(
+    *,
+    source: Source,
+    cache: Path | None,
+    dataset: Any,  # names the cell; `source` holds the data
+    name: str,
+    seed: int,
+    split: str | None,
+    fold: int | None,
+    n_folds: int,
+    adversary: dict[str, Any],
+    streams: list[dict[str, Any]],
+    options: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Judge one SVM on the weighted sum of the streams' kernels, for every option: "accuracy" by option.
+
+    Each of ``streams`` names a stream, the setting of its pooling and its classifier; each of ``options`` the
+    weights and the SVM's penalty.
+    """
+    part = load_part(source, seed, split, fold, n_folds, cache)
+    labels, truth = part.labels[part.train], part.labels[part.test]
+    classes = np.unique(labels)
+    kernels = []
+    for s in streams:
+        pooled = _pool(part, name, s["setting"], s["stream"], seed, adversary, cache)
+        inside, across = _kernels(s["classifier"], *_products(s["classifier"]["kind"], pooled))
+        scale = float(np.diag(inside).mean()) or 1.0
+        kernels.append((inside / scale, across / scale))
+    accuracy = {}
+    for option in options:
+        weighted = list(zip(option["weights"], kernels, strict=True))
+        inside, across = (sum(w * k[i] for w, k in weighted) for i in (0, 1))
+        accuracy[fusion_key(option)] = _accuracy(_decide(option["C"], inside, across, labels), classes, truth)
+    return {"accuracy": accuracy}
+
+
+@dataclass(frozen=True)
+class _Pooled:
+    """Representations of the clips to fit on and of those to judge, and the mean frames of both."""
+
+    fitted: NDArray
+    held: NDArray
+    means: tuple[NDArray, NDArray] | None
+
+
+def _pool(
+    part: Part,
+    name: str,
+    setting: dict[str, Any],
+    stream: str,
+    seed: int,
+    adversary: dict[str, Any],
+    cache: Path | None,
+) -> _Pooled:
+    how = method(name)
+    trained = share_adversary(part, stream, seed, adversary, cache) if how.adversarial else None
+    pooling = how.pooling(setting, trained, seed)
+    train, test = part.take(stream, part.train), part.take(stream, part.test)
+    fitted = pooling.fit(train, part.labels[part.train]).transform(train)
+    return _Pooled(fitted, pooling.transform(test), None if name == "krp" else (_means(train), _means(test)))
+
+
+def _products(kind: str, pooled: _Pooled) -> tuple[NDArray, NDArray]:
     """Inner products of the training clips with themselves, and of the others with them."""
+    fitted, held = pooled.fitted, pooled.held
     if kind == "linear":
         if fitted.ndim == 3:
             # The mean of UU'X (Sec. 3.6): the representation in R^d for a linear classifier.
-            assert means is not None
+            assert pooled.means is not None
             fitted, held = (
                 np.einsum("ndk,nek,ne->nd", U, U, mean, optimize=True)
-                for U, mean in zip((fitted, held), means, strict=True)
+                for U, mean in zip((fitted, held), pooled.means, strict=True)
             )
         return fitted @ fitted.T, held @ fitted.T
     if fitted.ndim == 2:
@@ -101,15 +152,22 @@ def _gram(
     return projection_kernel(train, train).numpy() - k, projection_kernel(test, train).numpy() - k
 
 
-def _decide(
-    classifier: Mapping[str, Any], inside: NDArray, across: NDArray, labels: NDArray
-) -> NDArray[np.float64]:
-    """Decision values (n_test, n_classes) of an SVM on inner products."""
+def _kernels(classifier: Mapping[str, Any], inside: NDArray, across: NDArray) -> tuple[NDArray, NDArray]:
+    """The classifier's kernel from inner products: themselves, or Eq. (14)."""
     inside, across = inside.astype(np.float64), across.astype(np.float64)
     if classifier["kind"] == "kernel":
-        inside, across = np.exp(classifier["gamma"] * inside), np.exp(classifier["gamma"] * across)
-    values = SVC(C=classifier["C"], kernel="precomputed").fit(inside, labels).decision_function(across)
+        return np.exp(classifier["gamma"] * inside), np.exp(classifier["gamma"] * across)
+    return inside, across
+
+
+def _decide(C: float, inside: NDArray, across: NDArray, labels: NDArray) -> NDArray[np.float64]:
+    """Decision values (n_test, n_classes) of an SVM on kernels."""
+    values = SVC(C=C, kernel="precomputed").fit(inside, labels).decision_function(across)
     return values if values.ndim == 2 else np.stack([-values, values], 1)
+
+
+def _accuracy(decision: NDArray, classes: NDArray, truth: NDArray) -> float:
+    return float((classes[decision.argmax(1)] == truth).mean())
 
 
 def _means(sequences: list[torch.Tensor]) -> NDArray:
@@ -137,3 +195,7 @@ def train_cell(
 
 def classifier_key(classifier: Mapping[str, Any]) -> str:
     return classifier["kind"] + "".join(f" {k}={v:g}" for k, v in classifier.items() if k != "kind")
+
+
+def fusion_key(option: Mapping[str, Any]) -> str:
+    return "weights " + ":".join(f"{w:g}" for w in option["weights"]) + f", C={option['C']:g}"

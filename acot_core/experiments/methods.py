@@ -26,11 +26,12 @@ def _grid(names: tuple[str, ...], *points: tuple[Any, ...]) -> tuple[dict[str, A
     return tuple(dict(zip(names, point, strict=True)) for point in points)
 
 
-_K = _grid(("n_subspaces",), (1,), (4,))
-# Without a contrast only the ratio of the two weights matters; with one, both do. Eight settings each.
-_ORDERED = _grid(_WEIGHTS, *((k, 1.0, b) for k in (1, 4) for b in (1.0, 10.0, 30.0, 100.0)))
+_DIMENSIONS = (1, 2, 4, 8)
+_K = _grid(("n_subspaces",), *((k,) for k in _DIMENSIONS))
+# Without a contrast only the ratio of the two weights matters; with one, both do. Sixteen settings each.
+_ORDERED = _grid(_WEIGHTS, *((k, 1.0, b) for k in _DIMENSIONS for b in (1.0, 10.0, 30.0, 100.0)))
 _CONTRASTED = _grid(
-    _WEIGHTS, *((k, *b) for k in (1, 4) for b in ((1.0, 1.0), (1.0, 10.0), (2.0, 10.0), (2.0, 30.0)))
+    _WEIGHTS, *((k, *b) for k in _DIMENSIONS for b in ((1.0, 1.0), (1.0, 10.0), (2.0, 10.0), (2.0, 30.0)))
 )
 
 
@@ -110,7 +111,7 @@ METHODS: dict[str, Method] = {
             "discriminative", "Disc. Pool", baselines.DiscriminativePooling, {},
             _grid(
                 ("n_subspaces", "margin", "beta2"),
-                *((k, margin, b) for k in (1, 4) for margin in (0.5, 1.0) for b in (1.0, 10.0)),
+                *((k, margin, b) for k in _DIMENSIONS for margin in (0.5, 1.0) for b in (1.0, 10.0)),
             ),
             "subspace",
         ),
@@ -125,8 +126,8 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "acot-pca", "ACOT + PCA", _acot, {**_ACOT, "beta2": 0.0},
-            _grid(_WEIGHTS[:2], *((k, b) for k in (1, 4) for b in (0.5, 1.0, 2.0, 4.0))), "subspace", True,
-            "negatives",
+            _grid(_WEIGHTS[:2], *((k, b) for k in _DIMENSIONS for b in (0.5, 1.0, 2.0, 4.0))),
+            "subspace", True, "negatives",
         ),
         Method(
             "no-ot", "AC + PCA + order (No OT)", _acot, {**_ACOT, "transport": "uniform"}, _CONTRASTED,

@@ -2,8 +2,7 @@
 
 For every split and seed: each setting of the pooling and of the classifier is fitted and judged on the inner
 parts (three folds of the training clips); the setting with the best mean accuracy is fitted on all training
-clips and judged, once, on the test clips. Two streams are fused by the mean of their decision values, as in
-two-stream recognition (Simonyan & Zisserman, 2014).
+clips and judged, once, on the test clips. `acot_core.experiments.fusion` judges the streams together.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,129 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acot_core.experiments.cells import classifier_key, score_cell, train_cell
+from acot_core.experiments.fusion import Judged, fuse
 from acot_core.experiments.methods import method
-from acot_core.experiments.parts import Source
+from acot_core.experiments.plan import CLASSIFIERS, Entry, Plan, Score
 from acot_core.experiments.sweep import run_cells
 from acot_core.progress import Callback
 
 __all__ = ["CLASSIFIERS", "Entry", "LeakError", "Plan", "Score", "assert_blind", "judge"]
 
-CLASSIFIERS: dict[str, list[dict[str, Any]]] = {
-    "linear": [{"kind": "linear", "C": C} for C in (1.0, 3.0, 10.0, 30.0, 100.0)],
-    "kernel": [
-        {"kind": "kernel", "C": C, "gamma": g} for g in (0.1, 0.3, 1.0, 2.0) for C in (1.0, 10.0, 100.0)
-    ],
-    "signals": [{"kind": "signals"}],
-}
-"""Settings of the classifiers of Sec. 3.6: a linear SVM on a vector, the SVM of Eq. (14) on a subspace."""
-
 
 class LeakError(AssertionError):
     """A prediction depended on a label that the method must not see."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to judge: the arguments that `judge` and every experiment share.
-
-    Attributes
-    ----------
-    source : Source
-    seeds : tuple of int
-        Each seeds the encoder (or generated data), the folds, the adversary and the noise.
-    splits : tuple of (str or None)
-        Names of the splits; None is the first one.
-    streams : tuple of str
-        Streams to judge one by one; empty means all of the data set.
-    fuse : bool
-        Whether to judge the streams together, too.
-    n_folds : int
-        Inner folds.
-    classifiers : tuple of str
-        Kinds of classifier to choose from: "linear", "kernel".
-    adversary : mapping
-        Parameters of the adversary, `acot_core.Adversary`'s defaults else.
-    classifier : mapping, optional
-        One setting of the classifier, such as ``{"kind": "linear", "C": 10.0}``, in place of a choice.
-    cache : Path, optional
-        Folder for features, adversaries and finished cells. Workers on other machines must see it, too.
-    n_jobs : int, optional
-        As in `joblib.Parallel`.
-    """
-
-    source: Source
-    seeds: tuple[int, ...] = (0,)
-    splits: tuple[str | None, ...] = (None,)
-    streams: tuple[str, ...] = ()
-    fuse: bool = True
-    n_folds: int = 3
-    classifiers: tuple[str, ...] = ("linear", "kernel")
-    adversary: Mapping[str, Any] = field(default_factory=dict)
-    classifier: Mapping[str, Any] | None = None
-    cache: Path | None = None
-    n_jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        if not self.seeds:
-            raise ValueError("seeds: expected at least one, got none")
-        unknown = set(self.classifiers) - {"linear", "kernel"}
-        if unknown or not self.classifiers:
-            raise ValueError(f"classifiers: expected 'linear' and/or 'kernel', got {self.classifiers!r}")
-
-    def stream_names(self) -> tuple[str, ...]:
-        """The streams to judge, checked against the data."""
-        known = tuple(self.source.get(self.seeds[0]).streams)
-        unknown = set(self.streams) - set(known)
-        if unknown:
-            raise ValueError(f"streams: expected some of {list(known)}, got {sorted(unknown)}")
-        return self.streams or known
-
-    def only(self, stream: str) -> Plan:
-        """The same plan for one stream."""
-        plan = replace(self, streams=(stream,), fuse=False)
-        plan.stream_names()
-        return plan
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One method to judge.
-
-    Attributes
-    ----------
-    method : str
-        A name of `acot_core.experiments.methods.METHODS`.
-    fixed : mapping
-        Parameters of the pooling that differ from the method's defaults; they are not searched.
-    tune : bool
-        Whether the method's grid is searched, or the classifier's alone.
-    adversary : mapping
-        Parameters of the adversary that differ from the plan's.
-    """
-
-    method: str
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    tune: bool = False
-    adversary: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Score:
-    """How one method did on the test clips of one split, for one seed and stream (or "fused").
-
-    ``entry`` is its position in the list that `judge` was given; ``parameters`` is JSON.
-    """
-
-    entry: int
-    method: str
-    stream: str
-    split: str
-    seed: int
-    accuracy: float
-    cv_accuracy: float
-    parameters: str
-    classifier: str
-    n_test: int
 
 
 def judge(plan: Plan, entries: Sequence[Entry], callback: Callback | None = None) -> list[Score]:
@@ -170,28 +57,31 @@ def judge(plan: Plan, entries: Sequence[Entry], callback: Callback | None = None
         for split in plan.splits
         for stream in plan.stream_names()
     ]
-    inner = [cell for run in runs for cell in run.inner_cells()]
+    inner = [cell for run in runs if run.seed in plan.tuning_seeds for cell in run.inner_cells()]
     # Cells of one part follow one another, so that a worker keeps its features in memory.
     inner.sort(key=lambda c: (c["seed"], str(c["split"]), c["fold"]))
     if not _train_adversaries(plan, inner + [run.cell(None, run.settings[0]) for run in runs], callback):
         return []
     accuracies: dict[str, list[dict[str, float]]] = {}
-    for cell, result in zip(inner, _run(plan, inner, callback, "folds"), strict=True):
+    for cell, result in zip(inner, _run(plan, score_cell, inner, callback, "folds"), strict=True):
         if result is None:
             return []
-        accuracies.setdefault(_without_fold(cell), []).append(result["accuracy"])
+        accuracies.setdefault(plan.chooser(cell), []).append(result["accuracy"])
     chosen = [run.choose(accuracies) for run in runs]
     outer = [
         run.cell(None, c.setting) | {"classifiers": [c.classifier]}
         for run, c in zip(runs, chosen, strict=True)
     ]
-    found = _run(plan, outer, callback, "test")
+    found = _run(plan, score_cell, outer, callback, "test")
     judged = [
-        _judged(run, choice, result)
-        for run, choice, result in zip(runs, chosen, found, strict=True)
+        _judged(run, choice, cell, result)
+        for run, choice, cell, result in zip(runs, chosen, outer, found, strict=True)
         if result is not None
     ]
-    return [j.score for j in judged] + (_fused(judged, len(plan.stream_names())) if plan.fuse else [])
+    scores = [j.score for j in judged]
+    if plan.fuse and len(judged) == len(runs):
+        scores += fuse(plan, judged, lambda work, cells, stage: _run(plan, work, cells, callback, stage))
+    return scores
 
 
 @dataclass(frozen=True)
@@ -249,7 +139,7 @@ class _Run:
         choices = []
         for setting in self.settings:
             folds = accuracies.get(
-                _without_fold(self.cell(0, setting) | {"classifiers": self.classifiers}), []
+                self.plan.chooser(self.cell(0, setting) | {"classifiers": self.classifiers}), []
             )
             for option in self.classifiers:
                 mean = float(np.mean([f[classifier_key(option)] for f in folds])) if folds else float("nan")
@@ -279,10 +169,10 @@ def _train_adversaries(plan: Plan, cells: list[dict[str, Any]], callback: Callba
 
 
 def _run(
-    plan: Plan, cells: list[dict[str, Any]], callback: Callback | None, stage: str
+    plan: Plan, work: Any, cells: list[dict[str, Any]], callback: Callback | None, stage: str
 ) -> list[dict[str, Any] | None]:
     return run_cells(
-        score_cell,
+        work,
         cells,
         shared={"source": plan.source, "cache": plan.cache},
         folder=None if plan.cache is None else plan.cache / "cells",
@@ -290,10 +180,6 @@ def _run(
         callback=callback,
         stage=stage,
     )
-
-
-def _without_fold(cell: Mapping[str, Any]) -> str:
-    return json.dumps({k: v for k, v in cell.items() if k != "fold"}, sort_keys=True)
 
 
 def _classifiers(name: str, plan: Plan) -> list[dict[str, Any]]:
@@ -308,15 +194,7 @@ def _classifiers(name: str, plan: Plan) -> list[dict[str, Any]]:
     return [option for kind in kinds for option in CLASSIFIERS[kind]]
 
 
-@dataclass(frozen=True)
-class _Judged:
-    score: Score
-    decision: NDArray[np.float64]
-    classes: NDArray
-    truth: NDArray
-
-
-def _judged(run: _Run, choice: _Choice, result: Mapping[str, Any]) -> _Judged:
+def _judged(run: _Run, choice: _Choice, cell: Mapping[str, Any], result: Mapping[str, Any]) -> Judged:
     dataset = run.plan.source.get(run.seed)
     train, test = dataset.split(run.split)
     key = classifier_key(choice.classifier)
@@ -333,30 +211,7 @@ def _judged(run: _Run, choice: _Choice, result: Mapping[str, Any]) -> _Judged:
         n_test=len(test),
     )
     classes = np.unique(dataset.labels[train])
-    return _Judged(score, np.asarray(result["decision"][key]), classes, dataset.labels[test])
-
-
-def _fused(judged: Sequence[_Judged], n_streams: int) -> list[Score]:
-    """The streams together, by the mean of their decision values; only where all of them were judged."""
-    groups: dict[Any, list[_Judged]] = {}
-    for j in judged:
-        groups.setdefault((j.score.entry, j.score.seed, j.score.split), []).append(j)
-    scores = []
-    for group in groups.values():
-        if n_streams < 2 or len(group) < n_streams:
-            continue
-        mean = np.mean([j.decision for j in group], axis=0)
-        scores.append(
-            replace(
-                group[0].score,
-                stream="fused",
-                accuracy=float((group[0].classes[mean.argmax(1)] == group[0].truth).mean()),
-                cv_accuracy=float("nan"),
-                parameters=" + ".join(j.score.parameters for j in group),
-                classifier=" + ".join(j.score.classifier for j in group),
-            )
-        )
-    return scores
+    return Judged(score, cell, np.asarray(result["decision"][key]), classes, dataset.labels[test])
 
 
 def assert_blind(

@@ -14,22 +14,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.svm import SVC
 from torch import Tensor
 
 from acot_core.adversary import Adversary
 from acot_core.frame_classifier import fooling_rate, misclassification_rate
 from acot_core.negatives import subtract
 from acot_core.sequences import check_sequences, resolve_seed
+from acot_core.two_sample import classifier_test, energy_distance, nearest_distance, nearest_neighbour_test
 
 __all__ = [
     "Quality",
-    "classifier_test",
     "condition_test",
     "equal_norm_noise",
+    "knowable_rate",
     "measure_quality",
-    "nearest_neighbour_test",
 ]
 
 
@@ -47,7 +45,14 @@ class Quality:
         Accuracy of the classifier two-sample test between frames and negatives, frames and random negatives,
         and two samples of frames: 0.5 where they are alike, 1 where they are told apart.
     neighbour_separability, random_neighbour_separability, data_neighbour_separability : float
-        The same by the nearest-neighbour test, which is blind to samples that differ in spread alone.
+        The same by the nearest-neighbour test.
+    distance, random_distance, data_distance : float
+        Mean distance of a negative, of a random one and of a frame to the nearest frame of other sequences.
+    energy, random_energy, data_energy : float
+        Energy distance between frames and negatives, random negatives and other frames: 0 where alike.
+    knowable_rate : float
+        Share of frames whose class the generator could know (`knowable_rate`): about the most that the
+        fooling rate can come to.
     condition_ratio : float
         Squared distance of noise between sequences over that between draws of one sequence: 1 where the
         condition is ignored.
@@ -69,59 +74,17 @@ class Quality:
     neighbour_separability: float
     random_neighbour_separability: float
     data_neighbour_separability: float
+    distance: float
+    random_distance: float
+    data_distance: float
+    energy: float
+    random_energy: float
+    data_energy: float
+    knowable_rate: float
     condition_ratio: float
     condition_p: float
     diversity: float
     noise_norm: float
-
-
-def classifier_test(first: Tensor, second: Tensor) -> float:
-    """Accuracy with which a kernel SVM tells unseen rows of two samples (n, d), (n', d) apart.
-
-    The classifier two-sample test (Lopez-Paz & Oquab, ICLR 2017) with three folds; the Gaussian kernel's
-    width is the median distance of all rows. About 0.5 for samples of one distribution, 1 for samples apart.
-
-    Raises
-    ------
-    ValueError
-        A sample has fewer than three rows, or they differ in d.
-    """
-    if min(len(first), len(second)) < 3 or first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"expected two samples of at least 3 rows and one d, got shapes {tuple(first.shape)} and "
-            f"{tuple(second.shape)}"
-        )
-    rows = torch.cat([first, second]).double()
-    squares = torch.cdist(rows, rows).square()
-    median = squares[squares > 0].median() if (squares > 0).any() else squares.new_ones(())
-    kernel = torch.exp(-squares / median).cpu().numpy()
-    own = (np.arange(len(rows)) < len(first)).astype(int)
-    folds = StratifiedKFold(3, shuffle=True, random_state=0)
-    classifier = SVC(kernel="precomputed", C=10.0, class_weight="balanced")
-    return float(cross_val_score(classifier, kernel, own, cv=folds, scoring="balanced_accuracy").mean())
-
-
-def nearest_neighbour_test(first: Tensor, second: Tensor) -> float:
-    """Leave-one-out accuracy of the 1-nearest-neighbour classifier between two samples (n, d), (n, d).
-
-    A two-sample test (Lopez-Paz & Oquab, ICLR 2017): about 0.5 for samples of one distribution, 1 for samples
-    apart, below 0.5 for a sample that repeats the other. Accuracies of the two are averaged.
-
-    Raises
-    ------
-    ValueError
-        A sample has fewer than two rows, or they differ in d.
-    """
-    if len(first) < 2 or len(second) < 2 or first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"expected two samples of at least 2 rows and one d, got shapes {tuple(first.shape)} and "
-            f"{tuple(second.shape)}"
-        )
-    rows = torch.cat([first, second]).double()
-    distance = torch.cdist(rows, rows).fill_diagonal_(float("inf"))
-    own = torch.arange(len(rows), device=rows.device) < len(first)
-    right = (own[distance.argmin(1)] == own).double()
-    return float((right[: len(first)].mean() + right[len(first) :].mean()) / 2)
 
 
 def equal_norm_noise(noise: Tensor, generator: torch.Generator) -> Tensor:
@@ -196,7 +159,7 @@ def measure_quality(
 ) -> Quality:
     """Measure the negatives of a fitted adversary on sequences, those of training or others.
 
-    For the two-sample test the sequences are cut into two halves at random: frames come from one half, the
+    For the two-sample tests the sequences are cut into two halves at random: frames come from one half, the
     negatives from the other, and of each sequence there is one only. A frame would otherwise find its own
     neighbour in time, or the negative made from it.
 
@@ -208,7 +171,7 @@ def measure_quality(
     n_draws : int
         Draws of the noise of each sequence, for condition and diversity.
     n_repeats : int
-        Random halves to average the two-sample test over.
+        Random halves to average the two-sample tests over.
 
     Raises
     ------
@@ -224,7 +187,7 @@ def measure_quality(
     negatives, random = _both_negatives(adversary, frames, noise, cpu)
     classifier = adversary.classifier_
 
-    apart = np.array([_separabilities(adversary, checked, seed + i, cpu) for i in range(n_repeats)]).mean(0)
+    tests = [_closeness(adversary, checked, seed + i, cpu) for i in range(n_repeats)]
     # Draws that share their pivot: of one sequence's mean, or of one frame, given as a sequence of its own.
     owners = checked if adversary.pivot == "mean" else [s[len(s) // 2, None] for s in checked]
     draws = torch.stack(adversary.draw(owners, n_draws, seed)[1])
@@ -235,12 +198,8 @@ def measure_quality(
         random_fooling_rate=float(fooling_rate(classifier, frames, random)),
         misclassification_rate=float(misclassification_rate(classifier, frames, negatives)),
         random_misclassification_rate=float(misclassification_rate(classifier, frames, random)),
-        separability=float(apart[0]),
-        random_separability=float(apart[1]),
-        data_separability=float(apart[2]),
-        neighbour_separability=float(apart[3]),
-        random_neighbour_separability=float(apart[4]),
-        data_neighbour_separability=float(apart[5]),
+        **{name: float(np.mean([test[name] for test in tests])) for name in tests[0]},
+        knowable_rate=knowable_rate(adversary, checked, seed),
         condition_ratio=ratio,
         condition_p=p_value,
         diversity=float(spread / torch.linalg.vector_norm(draws, dim=-1).mean().clamp_min(1e-12)),
@@ -255,10 +214,18 @@ def _both_negatives(
     return adversary.negatives(frames, noise), subtract(frames, equal_norm_noise(noise, cpu))
 
 
-def _separabilities(
+_CLOSENESS = {
+    "separability": classifier_test,
+    "neighbour_separability": nearest_neighbour_test,
+    "distance": nearest_distance,
+    "energy": energy_distance,
+}
+
+
+def _closeness(
     adversary: Adversary, sequences: list[Tensor], seed: int, cpu: torch.Generator
-) -> list[float]:
-    """Frames against negatives, random negatives and other frames: classifier test, then neighbour test."""
+) -> dict[str, float]:
+    """Frames against negatives, random negatives and other frames, by every test."""
     order = torch.randperm(len(sequences), generator=cpu).tolist()
     half = len(order) // 2
     here = [sequences[i] for i in order[:half]]
@@ -267,7 +234,35 @@ def _separabilities(
     frames, noise = (torch.cat(part) for part in adversary.draw(there, 1, seed))
     data = torch.stack([s[i] for s, i in zip(here, picks, strict=True)]).to(frames)
     negatives, random = _both_negatives(adversary, frames, noise, cpu)
-    others = (negatives, random, frames)
-    return [classifier_test(data, other) for other in others] + [
-        nearest_neighbour_test(data, other) for other in others
-    ]
+    others = {"": negatives, "random_": random, "data_": frames}
+    return {
+        prefix + name: test(data, other)
+        for name, test in _CLOSENESS.items()
+        for prefix, other in others.items()
+    }
+
+
+@torch.no_grad()
+def knowable_rate(adversary: Adversary, sequences: Sequence[Any], seed: int = 0) -> float:
+    """Share of frames of which the generator, from its input z alone, could know what class ζ sees in them.
+
+    To make that class the least likely one, g has to know it. With ``pivot="mean"`` z tells a sequence, no
+    frame of it: at best g knows the class that most of its frames have. With ``pivot="frame"`` it is the
+    share of frames of which ζ says of z ~ N(x, σ² I) what it says of x: less the larger σ, and the nearer the
+    frames lie to ζ's boundaries. (A generator that removes some of z's noise may do a little better.)
+
+    Raises
+    ------
+    ValueError
+        Bad sequences.
+    """
+    checked = check_sequences(sequences, n_features=adversary.n_features_in_)
+    frames = torch.cat(checked)
+    device = adversary.classifier_.weight.device
+    seen = adversary.classifier_(frames.to(device)).argmax(-1).cpu()
+    if adversary.pivot == "mean":
+        commonest = [int(torch.bincount(part).max()) for part in seen.split([len(s) for s in checked])]
+        return sum(commonest) / len(frames)
+    normal = torch.randn(frames.shape, generator=torch.Generator().manual_seed(seed % 2**63))
+    guessed = adversary.classifier_((frames + adversary.sigma * normal).to(device)).argmax(-1).cpu()
+    return float((guessed == seen).float().mean())

@@ -15,7 +15,7 @@ LAYERS = (
     "transport couplings entropic exact grassmann",
     "riemannian objective alternation subspaces line_search reduced reference subspace_problem response_line "
     "robust",
-    "adversary adversary_data adversary_training adversary_checks quality weights cuda_graph "
+    "adversary adversary_data adversary_training adversary_checks quality two_sample weights cuda_graph "
     "frame_classifier wgan rmsprop negatives pooling baselines "
     "classify images",
     "experiments",

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from acot_core.adversary import Adversary
 from acot_core.negatives import cycle_frames, number_of_negatives, random_negatives, subtract
-from acot_core.quality import classifier_test, condition_test, equal_norm_noise, nearest_neighbour_test
+from acot_core.quality import condition_test, equal_norm_noise, knowable_rate, measure_quality
+from acot_core.two_sample import classifier_test, energy_distance, nearest_distance, nearest_neighbour_test
 
 RNG = np.random.default_rng(3)
 
@@ -94,10 +96,57 @@ def test_two_sample_tests_know_alike_from_apart(test) -> None:  # type: ignore[n
         test(a[:1], b)
 
 
-def test_the_classifier_test_sees_a_difference_in_spread_that_the_neighbour_test_misses() -> None:
+def test_both_tests_see_a_sample_strewn_around_the_other() -> None:
     a, b = normal(150, 20), 2 * normal(150, 20, seed=1)
     assert classifier_test(a, b) > 0.85
-    assert nearest_neighbour_test(a, b) < 0.65
+    # All neighbours of both are in a: the plain average of the two accuracies, 1 and 0, would be 1/2.
+    assert nearest_neighbour_test(a, b) > 0.85
+
+
+def test_nearest_distance_by_hand() -> None:
+    data = torch.tensor([[0.0, 0.0], [4.0, 0.0]])
+    assert nearest_distance(data, torch.tensor([[0.0, 3.0], [4.0, 1.0]])) == pytest.approx(2)
+    with pytest.raises(ValueError, match="one d"):
+        nearest_distance(data, torch.zeros(2, 3))
+
+
+def test_energy_distance_by_hand_and_of_two_normal_samples() -> None:
+    a, b = torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])
+    assert energy_distance(a, b) == pytest.approx(2 * (1 + 5 + 1 + 3) / 4 - 2 - 4)
+    assert energy_distance(normal(400, 3), normal(400, 3, seed=1)) == pytest.approx(0, abs=0.02)
+    # On a line far apart, every pair's distance is the shift's: 2 s - 2 E|a - a'|, with E|a - a'| = 2/√π.
+    assert energy_distance(normal(400, 1), normal(400, 1, seed=1) + 50) == pytest.approx(97.74, abs=0.5)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[dict[str, Adversary], list[np.ndarray]]:
+    """Adversaries of either pivot on sequences of which a known share of frames is of another class."""
+    rng = np.random.default_rng(0)
+    sequences = []
+    for i in range(12):
+        block = np.full(10, i % 2)
+        block[:2] = 1 - i % 2  # two frames in ten look like the other class
+        sequences.append(np.eye(2)[block].repeat(3, 1) + 0.1 * rng.random((10, 6)))
+    fast = {"n_iter": 5, "classifier_iter": 200, "precision": "float32", "device": "cpu", "random_state": 0}
+    pivots = {"mean": {}, "frame": {"pivot": "frame"}, "far": {"pivot": "frame", "sigma": 50.0}}
+    fits = {k: Adversary(**fast, **v).fit(sequences, np.arange(12) % 2) for k, v in pivots.items()}
+    return fits, sequences
+
+
+def test_what_the_generator_can_know(fitted) -> None:  # type: ignore[no-untyped-def]
+    fits, sequences = fitted
+    assert knowable_rate(fits["mean"], sequences) == pytest.approx(0.8)  # z tells the sequence alone
+    assert knowable_rate(fits["frame"], sequences) == 1  # and here the frame
+    assert knowable_rate(fits["far"], sequences) == pytest.approx(0.5, abs=0.15)  # drowned in noise
+
+
+def test_quality_compares_negatives_random_ones_and_frames(fitted) -> None:  # type: ignore[no-untyped-def]
+    fits, sequences = fitted
+    quality = measure_quality(fits["mean"], sequences, n_repeats=2)
+    assert quality.knowable_rate == pytest.approx(0.8)
+    for name in ("separability", "neighbour_separability", "distance", "energy"):
+        assert getattr(quality, f"data_{name}") <= getattr(quality, name)
+        assert getattr(quality, f"data_{name}") <= getattr(quality, f"random_{name}")
 
 
 def test_equal_norm_noise_is_as_long_and_elsewhere() -> None:

@@ -26,9 +26,9 @@ def _grid(names: tuple[str, ...], *points: tuple[Any, ...]) -> tuple[dict[str, A
     return tuple(dict(zip(names, point, strict=True)) for point in points)
 
 
-_DIMENSIONS = (1, 2, 4, 8)
+_DIMENSIONS = (1, 4, 8)
 _K = _grid(("n_subspaces",), *((k,) for k in _DIMENSIONS))
-# Without a contrast only the ratio of the two weights matters; with one, both do. Sixteen settings each.
+# Without a contrast only the ratio of the two weights matters; with one, both do. Twelve settings each.
 _ORDERED = _grid(_WEIGHTS, *((k, 1.0, b) for k in _DIMENSIONS for b in (1.0, 10.0, 30.0, 100.0)))
 _CONTRASTED = _grid(
     _WEIGHTS, *((k, *b) for k in _DIMENSIONS for b in ((1.0, 1.0), (1.0, 10.0), (2.0, 10.0), (2.0, 30.0)))

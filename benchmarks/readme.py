@@ -8,8 +8,10 @@ Each table stands between ``<!-- name -->`` and ``<!-- end -->``; a test checks 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -46,22 +48,98 @@ def images(result: dict[str, Any]) -> str:
     return table([f"on {result['measured_on']}", "measured"], rows)
 
 
+def compared(result: dict[str, Any]) -> str:
+    """A comparison: accuracy of each stream, and the differences to the baselines, paired by seed."""
+    tables = result["tables"]
+    rows = tables["Accuracy in %, mean ± standard deviation"]
+    streams = [name for name in rows[0] if name != "label" and not name.startswith("paper")]
+    own = [row for row in rows if not row["label"].startswith("[paper]")]
+    header, lines = ["method", *streams], [[row["label"], *(row[s] for s in streams)] for row in own]
+    label = own[-1]["label"]
+    for title, found in tables.items():
+        if title.startswith("Paired differences to "):
+            baseline = title.removeprefix("Paired differences to ").removesuffix(", points")
+            by_stream = {r["stream"]: r for r in found if r["label"] == label}
+            lines.append([f"{label} less {baseline}", *(difference(by_stream[s]) for s in streams)])
+    return table(header, lines)
+
+
+def evaluated(result: dict[str, Any]) -> str:
+    """Average pooling, order-constrained PCA and full ACOT: rows by k and classifier, columns by features."""
+    rows = result["tables"]["Accuracy in %, over seeds"]
+    columns = list(dict.fromkeys((r["encoder"], r["stream"]) for r in rows))
+    lines: dict[tuple[str, str, str], dict[tuple[str, str], str]] = {}
+    for r in rows:
+        k = "" if r["k"] is None else f"{r['k']:.0f}"
+        line = lines.setdefault((r["label"], k, r["kind"]), {})
+        line[r["encoder"], r["stream"]] = f"{r['mean']:.1f} ± {r['std']:.1f}"
+    header = ["method", "k", "classifier", *(" ".join(c) for c in columns)]
+    return table(header, [[*key, *(line[c] for c in columns)] for key, line in lines.items()])
+
+
+def plans(result: dict[str, Any]) -> str:
+    """Accuracy, transport cost and angle to the exact plan's subspace, by plan."""
+    rows = result["tables"]["By plan"]
+    header = ["plan", "accuracy in %, 95 % interval", "transport cost", "angle to the exact plan's subspace"]
+    return table(
+        header,
+        [
+            [
+                r["plan"],
+                f"{r['accuracy']:.1f} [{r['accuracy_low']:.1f}, {r['accuracy_high']:.1f}]",
+                f"{r['cost']:.4f}",
+                f"{r['angle']:.1f}°",
+            ]
+            for r in rows
+        ],
+    )
+
+
+def landscape(result: dict[str, Any]) -> str:
+    """The range of accuracies over the grid of weights, by method."""
+    rows = result["tables"]["Accuracy in %"]
+    lines = []
+    for label in dict.fromkeys(r["label"] for r in rows):
+        own = [r for r in rows if r["label"] == label]
+        means = sorted(r["mean"] for r in own)
+        above = sum(m >= 95 for m in means)
+        lines.append(
+            [label, f"{means[0]:.1f}", f"{median(means):.1f}", f"{means[-1]:.1f}", f"{above} of {len(means)}"]
+        )
+    return table(["method", "worst weights", "median", "best weights", "at 95 % or above"], lines)
+
+
+def difference(found: dict[str, Any]) -> str:
+    """Mean difference with its 95 % interval, in points."""
+    return f"{found['mean']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}]"
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "table1_planted_linear": table1,
     "table1_jhmdb_untrained_k4_kernel": table1,
+    "table1_jhmdb_untrained_tuned": table1,
+    "compare_jhmdb_untrained": compared,
+    "compare_jhmdb_trained": compared,
+    "compare_planted": compared,
+    "evaluate_jhmdb": evaluated,
+    "plans_jhmdb": plans,
+    "landscape_planted": landscape,
     "images_cifar10": images,
 }
+"""How the results of each file become a table; a file is read only where README has its marks."""
 
 
 def filled(text: str) -> str:
     """README's text with every table made anew."""
-    for name, render in SECTIONS.items():
+    for name in re.findall(r"<!-- (?!end )(\w+) -->", text):
+        if name not in SECTIONS:
+            raise ValueError(f"README.md: expected one of {list(SECTIONS)}, got <!-- {name} -->")
         result = json.loads((RESULTS / f"{name}.json").read_text())
-        before, mark, rest = text.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition("<!-- end -->")
-        if not (mark and end):
-            raise ValueError(f"README.md: expected a section between <!-- {name} --> and <!-- end -->")
-        text = f"{before}{mark}{render(result)}\n{end}{after}"
+        before, _, rest = text.partition(f"<!-- {name} -->\n")
+        old, end, after = rest.partition("<!-- end -->")
+        if not end or "<!-- " in old:
+            raise ValueError(f"README.md: expected <!-- end --> after <!-- {name} -->")
+        text = f"{before}<!-- {name} -->\n{SECTIONS[name](result)}\n{end}{after}"
     return text
 
 

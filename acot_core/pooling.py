@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from inspect import signature
 from typing import Any, Self
 
+import joblib
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -25,6 +28,7 @@ from acot_core.sequences import (
     resolve_device,
     resolve_seed,
 )
+from acot_core.threads import one_thread
 from acot_core.transport import METHODS
 
 __all__ = ["ACOTPooling"]
@@ -67,8 +71,11 @@ class ACOTPooling(SubspacePooling):
     adversary : Adversary, optional
         A fitted one is used as it is; an unfitted one, or None for the paper's settings, is trained in `fit`.
     device : str, default "auto"
-    batch_bytes : int, default 2**28
+    batch_bytes : int, default 2**26
         Memory that a batch may take beyond the data.
+    n_jobs : int, optional
+        Batches at once on a CPU, as in `joblib.Parallel`, each on one thread. None is what
+        `joblib.parallel_config` says, else as many as torch has threads. The result does not depend on it.
     random_state : int, numpy generator or None
 
     Attributes
@@ -109,7 +116,8 @@ class ACOTPooling(SubspacePooling):
         output: str = "subspace",
         adversary: Adversary | None = None,
         device: str = "auto",
-        batch_bytes: int = 2**28,
+        batch_bytes: int = 2**26,
+        n_jobs: int | None = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
     ) -> None:
         self.n_subspaces = n_subspaces
@@ -130,6 +138,7 @@ class ACOTPooling(SubspacePooling):
         self.adversary = adversary
         self.device = device
         self.batch_bytes = batch_bytes
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def fit(self, X: Sequence[Any], y: Any = None, *, callback: Callback | None = None) -> Self:
@@ -186,8 +195,8 @@ class ACOTPooling(SubspacePooling):
         pooled = np.empty((len(sequences), *np.atleast_1d(shape)), np.float32)
         clock = Clock("pooling", len(sequences), callback)
         done = 0
-        for positions, batch, result in self._solve(sequences):
-            pooled[positions] = self._describe(batch, result.subspace).cpu().numpy()
+        for positions, part in self._pool_batches(sequences):
+            pooled[positions] = part
             done += len(positions)
             clock.report(done)
         return pooled
@@ -198,10 +207,7 @@ class ACOTPooling(SubspacePooling):
         Negatives and subspace are those of `transform`.
         """
         check_is_fitted(self, "seed_")
-        sequences = check_sequences([sequence], name="sequence", n_features=self.n_features_in_)
-        batch = pad(sequences).to(resolve_device(self.device))
-        negatives = self.sample_negatives(sequences).to(batch.frames.device)
-        return batch, negatives, self._alternate(batch, negatives, sequences)
+        return self._solve(check_sequences([sequence], name="sequence", n_features=self.n_features_in_))
 
     def sample_negatives(self, sequences: Sequence[Any]) -> PaddedSequences:
         """The negatives Y that each sequence is contrasted with: frames (N, m, d)."""
@@ -210,17 +216,32 @@ class ACOTPooling(SubspacePooling):
             return random_negatives(sequences, self.n_negatives, self.seed_, n_features=self.n_features_in_)
         return self.adversary_.sample(sequences, self.n_negatives, self.seed_)
 
-    def _solve(self, sequences: list[Tensor]) -> Iterator[tuple[np.ndarray, PaddedSequences, Alternation]]:
-        device = resolve_device(self.device)
-        # Frames, negatives and images in d dimensions (and room for a second copy), costs and plans in m.
+    def _pool_batches(self, sequences: list[Tensor]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        # Frames and negatives in d dimensions, in single precision and a block in double; products, costs,
+        # plans and coordinates between them in double.
         m = [number_of_negatives(self.n_negatives, len(s)) for s in sequences]
         rows = [len(s) + m_i for s, m_i in zip(sequences, m, strict=True)]
-        row_bytes = 4 * (4 * self.n_features_in_ + 4 * max(m))
-        for positions in chunks(rows, row_bytes, self.batch_bytes):
-            part = [sequences[i] for i in positions]
-            batch = pad(part).to(device)
-            negatives = self.sample_negatives(part).to(device)
-            yield positions, batch, self._alternate(batch, negatives, part)
+        row_bytes = 4 * (2 * self.n_features_in_ + 16 * max(m))
+        parts = list(chunks(rows, row_bytes, self.batch_bytes))
+        jobs = (joblib.delayed(self._pool_batch)([sequences[i] for i in part]) for part in parts)
+        n_jobs = joblib.effective_n_jobs(self.n_jobs)
+        if self.n_jobs is None and n_jobs == 1:
+            n_jobs = torch.get_num_threads()
+        if resolve_device(self.device).type != "cpu" or len(parts) == 1:
+            n_jobs = 1
+        yield from zip(
+            parts, joblib.Parallel(n_jobs, prefer="threads", return_as="generator")(jobs), strict=True
+        )
+
+    def _pool_batch(self, sequences: list[Tensor]) -> np.ndarray:
+        with one_thread():
+            batch, _, result = self._solve(sequences)
+            return self._describe(batch, result.subspace).cpu().numpy()
+
+    def _solve(self, sequences: list[Tensor]) -> tuple[PaddedSequences, PaddedSequences, Alternation]:
+        batch = pad(sequences).to(resolve_device(self.device))
+        negatives = self.sample_negatives(sequences).to(batch.frames.device)
+        return batch, negatives, self._alternate(batch, negatives, sequences)
 
     def _alternate(
         self, batch: PaddedSequences, negatives: PaddedSequences, sequences: list[Tensor]
@@ -263,8 +284,23 @@ class ACOTPooling(SubspacePooling):
                 raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
         if not self.tol >= 0:
             raise ValueError(f"tol: expected a non-negative number, got {self.tol!r}")
+        if self.transport_options is not None:
+            _check_options(self.transport, self.transport_options)
 
     def _pool(self, batch: PaddedSequences) -> Tensor:
         """Subspaces of one batch, described as `output` says."""
-        parts = batch.unpad()
-        return self._describe(batch, next(self._solve(parts))[2].subspace)
+        return self._describe(batch, self._solve(batch.unpad())[2].subspace)
+
+
+def _check_options(transport: str, options: Any) -> None:
+    """Refuse what is no mapping, or holds options that the transport solver does not know."""
+    if not isinstance(options, Mapping):
+        raise ValueError(f"transport_options: expected a dict, got {options!r}")
+    # "auto" does not say which solver it will be.
+    known = (
+        set() if transport == "auto" else set(signature(METHODS[transport]).parameters) - {"cost", "a", "b"}
+    )
+    if unknown := options.keys() - known:
+        raise ValueError(
+            f"transport_options: {transport!r} takes {sorted(known) or 'none'}, got {sorted(unknown)}"
+        )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -103,14 +104,17 @@ def check_sequences(
         No sequence at all; a sequence that is not a 2-D array of real numbers, is too short, differs in d,
         has a NaN, an infinity, a negative entry or an all-zero frame. The message names the sequence.
     """
+    kind = type(sequences).__name__
     if isinstance(sequences, str | bytes | dict) or not hasattr(sequences, "__len__"):
-        raise ValueError(
-            f"{name}: expected a list of arrays (n_i, d), one a sequence, got {type(sequences).__name__}"
-        )
-    if len(sequences) == 0:
+        raise ValueError(f"{name}: expected a list of arrays (n_i, d), one a sequence, got {kind}")
+    try:
+        given = list(sequences)
+    except TypeError as error:  # an array without axes, a padded batch
+        raise ValueError(f"{name}: expected a list of arrays (n_i, d), one a sequence, got {kind}") from error
+    if not given:
         raise ValueError(f"{name}: expected at least one sequence of shape (n_i, d), got none")
     checked: list[Tensor] = []
-    for i, sequence in enumerate(sequences):
+    for i, sequence in enumerate(given):
         frames = _as_matrix(sequence, f"{name}[{i}]")
         n, d = frames.shape
         if n < min_length:
@@ -150,8 +154,14 @@ def _unit_rows(frames: Tensor) -> Tensor:
 def _as_matrix(sequence: Any, name: str) -> Tensor:
     """One sequence as a floating tensor (n, d) on the CPU; nothing but shape and type is judged."""
     if isinstance(sequence, Tensor):
+        if sequence.layout != torch.strided or sequence.is_quantized:
+            raise ValueError(
+                f"{name}: expected a dense tensor (n, d), got {sequence.layout} {sequence.dtype}"
+            )
         frames = sequence.detach().cpu()
     else:
+        if np.ma.is_masked(sequence):
+            raise ValueError(f"{name}: expected an array (n, d) without holes, got one with masked entries")
         try:
             array = np.asarray(sequence)
         except ValueError as error:
@@ -159,7 +169,10 @@ def _as_matrix(sequence: Any, name: str) -> Tensor:
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
         # A copy where torch cannot view it: read-only, negative strides, foreign byte order, long double.
-        frames = torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype != np.float32 else None))
+        with np.errstate(over="ignore"):  # a long double that is too large is an infinity, and is refused
+            frames = torch.from_numpy(
+                np.array(array, dtype=np.float64 if array.dtype != np.float32 else None)
+            )
     if frames.is_complex() or frames.ndim != 2:
         raise ValueError(f"{name}: expected a real 2-D array (n, d), got shape {tuple(frames.shape)}")
     return frames if frames.dtype in (torch.float32, torch.float64) else frames.double()
@@ -171,13 +184,26 @@ def check_labels(labels: Any, n_sequences: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        Wrong shape or length, or a NaN.
+        Wrong shape or length, a missing value, or values that cannot be compared with one another.
     """
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(
+            f"labels: expected shape ({n_sequences},), one a sequence, got nested lists"
+        ) from error
     if array.ndim != 1 or len(array) != n_sequences:
         raise ValueError(f"labels: expected shape ({n_sequences},), one a sequence, got {array.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"labels[{int(np.flatnonzero(~np.isfinite(array))[0])}] is not a number")
+    if array.dtype.kind == "O":
+        missing = np.flatnonzero(pd.isna(array))
+        if len(missing):
+            raise ValueError(f"labels[{missing[0]}] is missing")
+        try:
+            np.unique(array)
+        except TypeError as error:
+            raise ValueError(f"labels: expected numbers or strings, got a mixture ({error})") from error
     return array
 
 

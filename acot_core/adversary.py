@@ -333,13 +333,14 @@ class Adversary(BaseEstimator):
             raise NotFittedError("this Adversary is not fitted yet: call fit first")
         checked = check_sequences(sequences, n_features=self.n_features_in_)
         seed = self.seed_ if random_state is None else resolve_seed(random_state)
-        frames, latent = [], []
+        frames, noise = [], []
         for sequence in checked:
             x, normal = draw_pairs(sequence, n_negatives, seed)
+            latent = (sequence.mean(0) if self.pivot == "mean" else x) + self.sigma * normal
             frames.append(x.to(self._device))
-            latent.append((sequence.mean(0) if self.pivot == "mean" else x) + self.sigma * normal)
-        noise = torch.cat([self.generator_(rows.to(self._device)) for rows in torch.cat(latent).split(_ROWS)])
-        return frames, list(noise.split([len(f) for f in frames]))
+            # One by one: the last bits of a product depend on what else is in the batch.
+            noise.append(self.generator_(latent.to(self._device)))
+        return frames, noise
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state (networks, optimisers, random generator, history) to ``path``, atomically.

@@ -107,16 +107,15 @@ def alternate(
     tol : float
         A sequence stops when an alternation changed its objective by no more than this, relatively.
     """
-    X, Y, dtype = batch.frames.double(), negatives.frames.double(), batch.frames.dtype
+    X, Y, dtype, double = batch.frames, negatives.frames, batch.frames.dtype, torch.float64
     mu, nu = (s.mask.double() / s.lengths[:, None] for s in (batch, negatives))
     options = dict(transport_options or {})
     step_cost: GroundCost = "sqeuclidean" if surrogate else ground_cost
     products = frame_products(X, Y)
-    kept, norms = products.xx.diagonal(dim1=1, dim2=2), Y.square().sum(2)
 
-    U = X.new_zeros(len(X), X.shape[2], n_subspaces)
+    U = X.new_zeros(len(X), X.shape[2], n_subspaces, dtype=double)
     plan_of = torch.zeros_like(products.xp)
-    value, error = X.new_zeros(len(X)), X.new_zeros(len(X))
+    value, error = X.new_zeros(len(X), dtype=double), X.new_zeros(len(X), dtype=double)
     spent = torch.zeros(len(X), dtype=torch.int64, device=X.device)
     converged = torch.zeros(len(X), dtype=torch.bool, device=X.device)
     done = torch.zeros_like(spent)
@@ -127,11 +126,15 @@ def alternate(
         whole = len(running) == len(X)  # then nothing is copied
         x, y, xy = (X, Y, products) if whole else (X[running], Y[running], products.select(running))
         if iteration:
-            A, B = x @ U[running], y @ U[running]  # (n,d) @ (d,k) -> (n,k)
-            cost = _distances(A.square().sum(2), norms[running], A @ B.mT, ground_cost)
+            A, B = x.double() @ U[running], y.double() @ U[running]  # (n,d) @ (d,k) -> (n,k)
+            cost = _distances(A.square().sum(2), xy.pp, A @ B.mT, ground_cost)
         else:
-            cost = _distances(kept, norms, products.xp, ground_cost)
-        plan = solve(cost, mu[running], nu[running], transport, **options)
+            cost = _distances(xy.xx.diagonal(dim1=1, dim2=2), xy.pp, xy.xp, ground_cost)
+        if not whole and isinstance(seeds := options.get("seed"), list):  # one a sequence
+            now = options | {"seed": [seeds[i] for i in running.tolist()]}
+        else:
+            now = options
+        plan = solve(cost, mu[running], nu[running], transport, **now)
         plan_of[running], value[running], error[running] = plan.plan, plan.value, plan.marginal_error
         spent[running] += plan.n_iter
         converged[running] = plan.converged
@@ -151,7 +154,7 @@ def alternate(
         first = first or result
         U[running] = result.point
         done[running] += 1
-        before = values[-1] if values else X.new_full((len(X),), float("-inf"))
+        before = values[-1] if values else torch.full_like(value, float("-inf"))
         after_plan = before.clone()
         after_plan[running] = -result.history["value"][0]
         after_step = after_plan.clone()

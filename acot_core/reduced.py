@@ -33,26 +33,29 @@ _BLOCK_BYTES = 2**21  # products with Z run over blocks of sequences that stay i
 
 
 class FrameProducts(NamedTuple):
-    """Inner products within the frames, XX' (B, n, n), and with the other rows, XP' (B, n, m)."""
+    """Inner products XX' (B, n, n) and XP' (B, n, m) of frames and other rows, and norms ||p_j||^2 (B, m)."""
 
     xx: Tensor
     xp: Tensor
+    pp: Tensor
 
     def select(self, index: Tensor) -> FrameProducts:
         """Those of some of the sequences."""
-        return FrameProducts(self.xx[index], self.xp[index])
+        return FrameProducts(*(each[index] for each in self))
 
 
 def frame_products(X: Tensor, P: Tensor) -> FrameProducts:
-    """XX' and XP' for X (B, n, d) and P (B, m, d), in double precision."""
+    """Products of frames X (B, n, d) with themselves and with rows P (B, m, d), in double precision."""
     (n_sequences, n, d), m = X.shape, P.shape[1]
     xx = X.new_empty(n_sequences, n, n, dtype=torch.float64)
     xp = X.new_empty(n_sequences, n, m, dtype=torch.float64)
+    pp = X.new_empty(n_sequences, m, dtype=torch.float64)
     for part in _blocks(n_sequences, (n + m) * d):
-        x = X[part].double()
+        x, p = X[part].double(), P[part].double()
         torch.bmm(x, x.mT, out=xx[part])  # (n,d) @ (d,n) -> (n,n)
-        torch.bmm(x, P[part].double().mT, out=xp[part])  # (n,d) @ (d,m) -> (n,m)
-    return FrameProducts(xx, xp)
+        torch.bmm(x, p.mT, out=xp[part])  # (n,d) @ (d,m) -> (n,m)
+        pp[part] = torch.linalg.vector_norm(p, dim=2).square_()
+    return FrameProducts(xx, xp, pp)
 
 
 class ReducedObjective:
@@ -93,7 +96,7 @@ class ReducedObjective:
             if C is not None:
                 self.start = self._stack(C)
                 return
-            self.initial = principal_subspace(objective.frames, objective.weights > 0, initial)
+            self.initial = principal_subspace(objective.frames.double(), objective.weights > 0, initial)
         assert self.initial is not None
         responses = _responses(objective, self.initial)  # (B, p, k)
         product = (self.initial.mT @ self.initial).double()
@@ -155,17 +158,19 @@ class ReducedObjective:
         return torch.cat([C, (C.mT @ self.metric).mT], 1)
 
     def lift(self, objective: ACOTObjective, V: Tensor) -> Tensor:
-        """The subspaces U = Z'C (B, d, k) of stacked points, orthonormal in the frames' precision.
+        """The subspaces U = Z'C (B, d, k) of stacked points, orthonormal in double precision.
 
         ``objective`` is the one this was made from, which holds the rows.
         """
-        p = self.objective.n_responses
-        C = V[:, : self.metric.shape[1]].to(objective.frames.dtype)
-        U = objective.combine(C[:, :p])
+        q, p = self.metric.shape[1], self.objective.n_responses
+        (n_sequences, n, d), m = objective.frames.shape, objective.partners.shape[1]
+        U = V.new_empty(n_sequences, d, V.shape[2])
+        for part in _blocks(n_sequences, (n + m) * d):
+            U[part] = objective.select(part).to(V.dtype).combine(V[part, :p])
         if self.initial is not None:
-            U = U + self.initial @ C[:, p:]
+            U += self.initial.to(V) @ V[:, p:q]
         # Rounding of Z'C is all there is to remove: one Cholesky step does.
-        L = torch.linalg.cholesky_ex((U.mT @ U).double())[0].to(U)
+        L = torch.linalg.cholesky_ex(U.mT @ U)[0]
         return torch.linalg.solve_triangular(L.mT, U, upper=True, left=False)
 
 

@@ -60,25 +60,21 @@ def solve_subspaces(
     Returns
     -------
     RCGResult
-        In the dtype of the frames.
+        In double precision.
     """
     if solver not in ("rcg", "pymanopt"):
         raise ValueError(f"solver: expected 'rcg' or 'pymanopt', got {solver!r}")
     if coordinates not in ("auto", "reduced", "ambient"):
         raise ValueError(f"coordinates: expected 'auto', 'reduced' or 'ambient', got {coordinates!r}")
-    d, double, dtype = objective.frames.shape[2], torch.float64, objective.frames.dtype
+    d = objective.frames.shape[2]
     k = initial if isinstance(initial, int) else initial.shape[2]
     reduce = coordinates == "reduced" or (coordinates == "auto" and objective.n_responses + k < d)
     if solver == "rcg" and reduce:
         reduced = ReducedObjective(objective, initial, products)
         result = conjugate_gradient(reduced, reduced.start, n_iter=n_iter, callback=callback, **options)
-        point = reduced.lift(objective, result.point)
-    else:
-        if isinstance(initial, int):
-            initial = principal_subspace(objective.frames, objective.weights > 0, initial)
-        descend = conjugate_gradient if solver == "rcg" else pymanopt_conjugate_gradient
-        result = descend(
-            objective.to(double), initial.to(double), n_iter=n_iter, callback=callback, **options
-        )
-        point = result.point
-    return replace(result, point=point).to(dtype)
+        return replace(result, point=reduced.lift(objective, result.point))
+    objective = objective.to(torch.float64)
+    if isinstance(initial, int):
+        initial = principal_subspace(objective.frames, objective.weights > 0, initial)
+    descend = conjugate_gradient if solver == "rcg" else pymanopt_conjugate_gradient
+    return descend(objective, initial.double(), n_iter=n_iter, callback=callback, **options)

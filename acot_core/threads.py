@@ -1,26 +1,43 @@
-"""One thread for what must not depend on how many there are."""
+"""One thread for what must not depend on how many there are, or is one of several at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 __all__ = ["one_thread"]
 
+_lock = Lock()
+_inside = 0
+_before = 1
+_limits: threadpool_limits | None = None
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread within the block: sums are then added in the same order everywhere.
 
-    Last bits matter: a sequence's noise is keyed by its content (`acot_core.sequences.content_seed`).
+    Last bits matter: a sequence's noise is keyed by its content (`acot_core.sequences.content_seed`). The
+    number of threads belongs to the process; where several threads are in the block, the last to leave gives
+    it back.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    global _inside, _before, _limits
+    with _lock:
+        before, limits = torch.get_num_threads(), threadpool_limits(1)
+        torch.set_num_threads(1)
+        if _inside == 0:
+            _before, _limits = before, limits
+        _inside += 1
     try:
-        with threadpool_limits(1):
-            yield
+        yield
     finally:
-        torch.set_num_threads(before)
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                torch.set_num_threads(_before)
+                assert _limits is not None
+                _limits.restore_original_limits()

@@ -1,5 +1,8 @@
 """ACOT pooling as an estimator: correctness, invariances, scikit-learn's manners, bad input."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -81,6 +84,25 @@ def test_result_depends_neither_on_batch_nor_on_order(parameters):
     small = clone(pooling).set_params(batch_bytes=1000).fit(X).transform(X)
     for other in (alone, reverse, small):
         np.testing.assert_allclose(overlap(U, other), 1, atol=1e-5)
+
+
+def test_jobs_change_no_bit_and_batches_none_that_counts(planted, adversary):
+    X = planted[2][:24]
+    pooling = ACOTPooling(2, adversary=adversary, n_alternations=2, batch_bytes=2**20, random_state=0).fit(X)
+    U = pooling.set_params(n_jobs=1).transform(X)
+    np.testing.assert_array_equal(pooling.set_params(n_jobs=2).transform(X), U)
+    with joblib.parallel_config("loky", n_jobs=2):
+        np.testing.assert_array_equal(pooling.set_params(n_jobs=None).transform(X), U)
+    alone = np.concatenate([pooling.transform([x]) for x in X])
+    np.testing.assert_allclose(overlap(U, alone), 1, atol=1e-5)
+
+
+def test_threads_are_given_back():
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(random_pooling().fit_transform, ragged()) for _ in range(8)]:
+            future.result()
+    assert torch.get_num_threads() == before
 
 
 def test_seeds():

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 
 from acot_core.experiments.methods import method
-from acot_core.experiments.parts import Part, Source, load_part, share_adversary
+from acot_core.experiments.parts import Part, Source, load_part, remember, share_adversary
+from acot_core.experiments.sweep import digest
 from acot_core.grassmann import projection_kernel
 from acot_core.progress import Callback
 
@@ -103,6 +104,9 @@ def fuse_cell(
     return {"accuracy": accuracy}
 
 
+_KEPT = 24  # representations of one part
+
+
 @dataclass(frozen=True)
 class _Pooled:
     """Representations of the clips to fit on and of those to judge, and the mean frames of both."""
@@ -121,12 +125,16 @@ def _pool(
     adversary: dict[str, Any],
     cache: Path | None,
 ) -> _Pooled:
-    how = method(name)
-    trained = share_adversary(part, stream, seed, adversary, cache) if how.adversarial else None
-    pooling = how.pooling(setting, trained, seed)
-    train, test = part.take(stream, part.train), part.take(stream, part.test)
-    fitted = pooling.fit(train, part.labels[part.train]).transform(train)
-    return _Pooled(fitted, pooling.transform(test), None if name == "krp" else (_means(train), _means(test)))
+    def pool() -> _Pooled:
+        how = method(name)
+        trained = share_adversary(part, stream, seed, adversary, cache) if how.adversarial else None
+        pooling = how.pooling(setting, trained, seed)
+        train, test = part.take(stream, part.train), part.take(stream, part.test)
+        fitted = pooling.fit(train, part.labels[part.train]).transform(train)
+        means = None if name == "krp" else (_means(train), _means(test))
+        return _Pooled(fitted, pooling.transform(test), means)
+
+    return remember(part.pooled, digest(name, setting, stream, seed, adversary), pool, _KEPT)
 
 
 def _products(kind: str, pooled: _Pooled) -> tuple[NDArray, NDArray]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -27,7 +28,7 @@ from acot_core.files import atomic_write
 from acot_core.progress import Callback, Cancelled
 from acot_core.threads import one_thread
 
-__all__ = ["Part", "Source", "fold_indices", "forget", "load_part", "share_adversary"]
+__all__ = ["Part", "Source", "fold_indices", "forget", "load_part", "remember", "share_adversary"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Source:
         options = dict(self.options)
         if options.get("encoder") == "trained":
             options["encoder"] = "untrained"
-        return _remember(
+        return remember(
             _DATASETS,
             (*map(repr, self.key), seed),
             lambda: load(str(self.dataset), random_state=seed, **options),
@@ -91,6 +92,9 @@ class Part:
     labels : int array (N,)
     train, test : int arrays
         Positions of the clips to fit on and to judge on; disjoint.
+    pooled : mapping
+        The representations that were made last, by what made them: several classifiers, and the fusion of
+        streams, judge the same ones.
     """
 
     streams: dict[str, list[Tensor]]
@@ -98,6 +102,7 @@ class Part:
     labels: np.ndarray
     train: np.ndarray
     test: np.ndarray
+    pooled: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def take(self, stream: str, index: np.ndarray, *, raw: bool = False) -> list[Tensor]:
         """The sequences (or raw signals) of one stream at ``index``."""
@@ -111,7 +116,7 @@ _KEPT = 6
 _LOCK = Lock()
 
 
-def _remember(memory: OrderedDict[Any, Any], key: Any, make: Any) -> Any:
+def remember(memory: OrderedDict[Any, Any], key: Any, make: Callable[[], Any], kept: int = _KEPT) -> Any:
     """``make()`` for a new key; the few last used results are kept. Threads may share the memory."""
     with _LOCK:
         if key in memory:
@@ -120,7 +125,7 @@ def _remember(memory: OrderedDict[Any, Any], key: Any, make: Any) -> Any:
     value = make()
     with _LOCK:
         memory[key] = value
-        while len(memory) > _KEPT:
+        while len(memory) > kept:
             memory.popitem(last=False)
     return value
 
@@ -156,7 +161,7 @@ def load_part(
 ) -> Part:
     """The outer part of a split (``fold`` None) or one of its inner parts."""
     key = (repr(source.key), seed, split, fold, n_folds)
-    return _remember(_PARTS, key, lambda: _make_part(source, seed, split, fold, n_folds, cache))
+    return remember(_PARTS, key, lambda: _make_part(source, seed, split, fold, n_folds, cache))
 
 
 def _make_part(

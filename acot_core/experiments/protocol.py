@@ -108,6 +108,7 @@ class _Run:
 
     @property
     def classifiers(self) -> list[dict[str, Any]]:
+        """What is tried on every representation, whatever the plan chooses from: plans share their cells."""
         return _classifiers(self.entry.method, self.plan)
 
     def cell(self, fold: int | None, setting: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,6 +143,8 @@ class _Run:
                 self.plan.chooser(self.cell(0, setting) | {"classifiers": self.classifiers}), []
             )
             for option in self.classifiers:
+                if option["kind"] not in (*self.plan.classifiers, "signals") and not self.plan.classifier:
+                    continue
                 mean = float(np.mean([f[classifier_key(option)] for f in folds])) if folds else float("nan")
                 choices.append(_Choice(mean, setting, option))
         return max(choices, key=lambda c: c.cv_accuracy)
@@ -188,8 +191,8 @@ def _classifiers(name: str, plan: Plan) -> list[dict[str, Any]]:
     if plan.classifier is not None:
         return [dict(plan.classifier)]
     # A subspace of a kernel's feature space has no mean of UU'X that a linear classifier could take.
-    kinds = [kind for kind in plan.classifiers if not (name == "krp" and kind == "linear")]
-    if not kinds:
+    kinds = ("kernel",) if name == "krp" else ("linear", "kernel")
+    if not set(kinds) & set(plan.classifiers):
         raise ValueError("krp: its subspaces need classifiers=('kernel',)")
     return [option for kind in kinds for option in CLASSIFIERS[kind]]
 

@@ -4,10 +4,10 @@
     python benchmarks/train_images.py shapes --seed 0
     python benchmarks/train_images.py cifar10 --measure     # only measure the networks that ship
 
-The classifier and the auto-encoder are kept in ``--work`` as soon as they are trained, and the next run with
-the same seed and settings takes them from there. Settings are chosen on the validation part; the test part is
-looked at by the shipped half-precision weights. The shipped classifiers and auto-encoders were trained first
-and taken from ``--work``; the classifiers by a revision that did not yet call `recalibrate` before hardening.
+All four networks are kept in ``--work`` before the adversary is finished, and the next run with the same seed
+and settings takes them from there. Settings are chosen on the validation part; the test part is looked at by
+the shipped half-precision weights. The shipped networks were trained first and taken from ``--work``; the
+classifiers by a revision that did not yet call `recalibrate` before hardening.
 Figures go to benchmarks/results/images_<name>.json.
 """
 
@@ -25,7 +25,7 @@ from torch import nn
 from acot_core.datasets import load_images
 from acot_core.experiments.perturb import perturb_images
 from acot_core.files import atomic_write
-from acot_core.images import SETTINGS, ImageModel, load_image_model, train_image_model
+from acot_core.images import SETTINGS, ImageModel, ImageSettings, load_image_model, train_image_model
 from acot_core.images.model import WEIGHTS
 from acot_core.progress import Progress
 from acot_core.records import environment
@@ -39,7 +39,7 @@ def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
     networks = settings.build(len(dataset.class_names), seed)
     trained: dict[str, nn.Module] = {}
     work.mkdir(parents=True, exist_ok=True)
-    files = {part: work / f"{name}-{part}-{seed}.pt" for part in ("classifier", "autoencoder")}
+    files = {part: work / f"{name}-{part}-{seed}.pt" for part in networks}
     for part, file in files.items():
         if file.exists():
             networks[part].load_state_dict(torch.load(file, weights_only=True))
@@ -52,9 +52,19 @@ def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
             f"{progress.stage} {progress.step}/{progress.total} {progress.elapsed:.0f} s {values}", flush=True
         )
 
-    model = train_image_model(dataset, settings=settings, trained=trained, callback=tell, random_state=seed)
-    for part, file in files.items():
-        torch.save(getattr(model, part).state_dict(), file)
+    def go(settings: ImageSettings) -> ImageModel:
+        return train_image_model(
+            dataset, settings=settings, trained=trained, callback=tell, random_state=seed
+        )
+
+    missing = len(trained) < len(files)
+    if missing:
+        model = go(dataclasses.replace(settings, finish_iter=0))
+        for part, file in files.items():
+            trained[part] = getattr(model, part)
+            torch.save(trained[part].state_dict(), file)
+    if settings.finish_iter or not missing:
+        model = go(settings)
     WEIGHTS.mkdir(exist_ok=True)
     model.save(WEIGHTS / f"{name}.safetensors")
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -156,6 +157,22 @@ def test_generator_loss_is_equation_9(tiny, data):
     torch.testing.assert_close(wgan.wasserstein(x, y), gap, atol=1e-6, rtol=1e-4)
 
 
+def test_finishing_holds_each_image_against_the_real_mean(tiny, data):
+    wgan = _wgan(tiny)
+    wgan.each_image = True
+    x, labels = tiny.encode(data.images[:6]), data.labels[:6]
+    noise = wgan.noise(x, torch.randn(x.shape, generator=_generator()))
+    y = torch.relu(x - noise)
+    image = tiny.autoencoder.decode(y / y.norm(dim=1, keepdim=True))
+    distance = (tiny.critic(image) - tiny.critic(tiny.decode(x)).mean()).abs().mean()
+    softmin = (-tiny.classifier(image)).softmax(1)
+    expected = distance + 0.7 * -softmin[torch.arange(6), labels].log().mean()
+    expected += 2.0 * (noise**2).sum(1).mean()
+    torch.testing.assert_close(wgan.generator_loss(x, noise, labels), expected)
+    gap = tiny.critic(tiny.decode(x)).mean() - tiny.critic(image).mean()
+    assert distance >= gap - 1e-7
+
+
 def test_an_iteration_trains_generator_and_critic_alone(tiny, data):
     wgan = _wgan(tiny)
     parts = {"generator": wgan.generator, "critic": wgan.h, "classifier": wgan.zeta}
@@ -286,6 +303,25 @@ def test_trained_networks_are_taken_as_they_are(data):
     before = copy.deepcopy(classifier.state_dict())
     model = train_image_model(data, settings=_TINY, trained={"classifier": classifier}, device="cpu")
     assert all(torch.equal(before[k], v) for k, v in model.classifier.state_dict().items())
+
+
+def test_the_adversary_is_finished_by_itself_or_in_one_go(data):
+    settings = dataclasses.replace(_TINY, finish_iter=2)
+    whole = train_image_model(data, settings=settings, device="cpu", random_state=5)
+    assert whole.history.iteration.tolist() == [0, 2, 2, 4]
+    first = train_image_model(data, settings=_TINY, device="cpu", random_state=5)
+    parts = {n: getattr(first, n) for n in ("classifier", "autoencoder", "generator", "critic")}
+    before = copy.deepcopy(first.generator.state_dict())
+    stages: list[str] = []
+    last = train_image_model(
+        data, settings=settings, trained=parts, device="cpu", random_state=5,
+        callback=lambda progress: stages.append(progress.stage),
+    )  # fmt: skip
+    assert set(stages) == {"adversary, finished"}
+    for name, value in whole.generator.state_dict().items():
+        assert torch.equal(value, last.generator.state_dict()[name])
+    assert any(not torch.equal(value, before[name]) for name, value in last.generator.state_dict().items())
+    assert all(torch.equal(v, first.generator.state_dict()[k]) for k, v in before.items())  # it was copied
 
 
 def test_model_survives_the_disk(tiny, data, tmp_path):

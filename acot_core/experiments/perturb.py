@@ -179,7 +179,7 @@ def perturb_images(
             "n_images": len(chosen),
             "rows": None if rows is None else [int(row) for row in rows],
             "n_draws": int(n_draws),
-            "sigma": float(model.settings.sigma if sigma is None else sigma),
+            "sigma": float(model.settings.last_sigma if sigma is None else sigma),
             "random_state": seed,
         },
         class_names=list(model.class_names),

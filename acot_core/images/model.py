@@ -37,7 +37,8 @@ _PARTS = ("classifier", "autoencoder", "generator", "critic")
 class ImageSettings:
     """Sizes of the networks and how they are trained.
 
-    ``sigma``, ``lambda1`` and ``lambda2`` are those of Eq. (9), on latents.
+    ``sigma``, ``lambda1`` and ``lambda2`` are those of Eq. (9), on latents. After ``n_iter`` iterations the
+    adversary is finished (`acot_core.images.adversary`) by ``finish_iter`` more, with weights of their own.
     """
 
     classifier_width: int = 24
@@ -57,6 +58,16 @@ class ImageSettings:
     lambda2: float = 1.0
     clip: float = 0.01
     learning_rate: float = 5e-4
+    finish_iter: int = 0
+    finish_sigma: float = 0.005
+    finish_lambda1: float = 0.03
+    finish_lambda2: float = 0.1
+    finish_learning_rate: float = 5e-4
+
+    @property
+    def last_sigma(self) -> float:
+        """The σ that training ended with, which sampling takes unless told otherwise."""
+        return self.finish_sigma if self.finish_iter else self.sigma
 
     def build(self, n_classes: int, seed: int) -> dict[str, Any]:
         """Untrained networks by name, the same for the same seed."""
@@ -221,7 +232,7 @@ class ImageModel:
         """
         x = self._check(images)
         y = self._check_labels(labels, len(x))
-        sigma = self.settings.sigma if sigma is None else sigma
+        sigma = self.settings.last_sigma if sigma is None else sigma
         if isinstance(n_draws, bool) or not isinstance(n_draws, int | np.integer) or n_draws < 1:
             raise ValueError(f"n_draws: expected an int >= 1, got {n_draws!r}")
         if not (np.isfinite(sigma) and sigma >= 0):

@@ -18,7 +18,7 @@ from acot_core.sequences import resolve_device, resolve_seed
 __all__ = ["SETTINGS", "train_image_model"]
 
 SETTINGS: dict[str, ImageSettings] = {
-    "cifar10": ImageSettings(n_iter=1200, lambda1=0.1, lambda2=2.0),
+    "cifar10": ImageSettings(n_iter=1200, lambda1=0.1, lambda2=2.0, finish_iter=800),
     "shapes": ImageSettings(
         classifier_width=12,
         classifier_epochs=10,
@@ -52,7 +52,8 @@ def train_image_model(
     settings : ImageSettings, optional
         Default: those of `SETTINGS` for the set's name, else `ImageSettings()`.
     trained : mapping, optional
-        A "classifier" or an "autoencoder" that is trained already and taken as it is.
+        A "classifier", an "autoencoder", or a "generator" with its "critic", that are trained already and
+        taken as they are; generator and critic are then only finished.
     device : str
     callback : callable, optional
         Told of every stage ("classifier", "auto-encoder", "adversary"). When it raises `Cancelled`, the model
@@ -119,7 +120,9 @@ def train_image_model(
         )
     model = ImageModel(dataset.name, dataset.class_names, settings, networks, seed=seed)
     if not stopped:
-        model.history = _train_adversary(model, train, held_out, watch)
+        model.history = _train_adversary(
+            model, train, held_out, "generator" in (trained or {}), watch, stopped
+        )
         scores = model.score(model.decode(model.encode(held_out.images)))
         low, high = torch.quantile(scores, scores.new_tensor([0.05, 0.95])).tolist()
         model.critic_range = low, high
@@ -127,29 +130,48 @@ def train_image_model(
 
 
 def _train_adversary(
-    model: ImageModel, train: ImageDataset, held_out: ImageDataset, callback: Callback
+    model: ImageModel,
+    train: ImageDataset,
+    held_out: ImageDataset,
+    trained: bool,
+    callback: Callback,
+    stopped: list[bool],
 ) -> pd.DataFrame:
+    """Train generator and critic (unless they are), then finish them, if the settings ask for it."""
     settings = model.settings
-    wgan = ImageWGAN(
-        model.autoencoder,
-        model.classifier,
-        model.generator,
-        model.critic,
-        **{key: getattr(settings, key) for key in ("sigma", "lambda1", "lambda2", "clip", "learning_rate")},
-    )
+    phases = [] if trained else [""]
+    phases += ["finish_"] * (settings.finish_iter > 0)
 
     def latents(data: ImageDataset) -> tuple[Tensor, Tensor]:
         # An image and its mirror image are two training images.
         both = torch.cat([model.encode(data.images), model.encode(data.images.flip(3))])
         return both, data.labels.repeat(2).to(model.device)
 
-    return train_adversary(
-        wgan,
-        *latents(train),
-        held_out=latents(held_out),
-        n_iter=settings.n_iter,
-        n_critic=settings.n_critic,
-        batch_size=settings.batch_size,
-        generator=torch.Generator(model.device).manual_seed(model.seed),
-        callback=callback,
-    )
+    own, others = latents(train), latents(held_out)
+    tables = []
+    for phase in phases:
+        if stopped:
+            break
+        finish = phase == "finish_"
+        weights = ("sigma", "lambda1", "lambda2", "learning_rate")
+        wgan = ImageWGAN(
+            model.autoencoder,
+            model.classifier,
+            model.generator,
+            model.critic,
+            clip=settings.clip,
+            **{name: getattr(settings, phase + name) for name in weights},
+        )
+        table = train_adversary(
+            wgan,
+            *own,
+            held_out=others,
+            n_iter=settings.finish_iter if finish else settings.n_iter,
+            n_critic=settings.n_critic,
+            batch_size=settings.batch_size,
+            generator=torch.Generator(model.device).manual_seed(model.seed + finish),
+            finish=finish,
+            callback=callback,
+        )
+        tables.append(table.assign(iteration=table.iteration + finish * settings.n_iter))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

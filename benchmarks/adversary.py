@@ -1,6 +1,7 @@
 """Generator iterations a second: `acot_core.wgan` beside a plain PyTorch loop of the same algorithm.
 
     python benchmarks/adversary.py [--threads 2] [--repeats 15] [--output benchmarks/results/adversary.json]
+    python benchmarks/adversary.py --compiled ...    # beside ours with its networks through torch.compile
 
 Both make the same five critic steps and one generator step an iteration, alternate in one process, and are
 compared by the median of paired ratios. The plain loop is what one writes first: a pass for frames and one
@@ -79,7 +80,9 @@ def plain_loop(data: tuple[Tensor, Tensor, Tensor], d: int, size: int) -> Callab
     return iterate
 
 
-def our_loop(data: tuple[Tensor, Tensor, Tensor], d: int, size: int, mixed: bool) -> Callable[[], None]:
+def our_loop(
+    data: tuple[Tensor, Tensor, Tensor], d: int, size: int, mixed: bool, compiled: bool = False
+) -> Callable[[], None]:
     """One iteration of `WGAN`, with the draws that `acot_core.adversary_training` makes."""
     frames, pivots, classes = data
     device = frames.device
@@ -89,6 +92,8 @@ def our_loop(data: tuple[Tensor, Tensor, Tensor], d: int, size: int, mixed: bool
         zeta, hidden=d, sigma=SIGMA, lambda1=LAMBDA1, lambda2=LAMBDA2, adversarial=True, clip=CLIP,
         learning_rate=RATE, mixed=mixed, generator=cpu,
     )  # fmt: skip
+    if compiled:
+        wgan.generator, wgan.critic = torch.compile(wgan.generator), torch.compile(wgan.critic)  # type: ignore[assignment]
 
     def draw() -> Batch:
         rows = torch.randint(len(frames), (N_CRITIC + 1, size), generator=rng, device=device)
@@ -99,12 +104,16 @@ def our_loop(data: tuple[Tensor, Tensor, Tensor], d: int, size: int, mixed: bool
     return lambda: step(draw())
 
 
-def compare(d: int, size: int, device: torch.device, repeats: int) -> dict[str, object]:
+def compare(
+    d: int, size: int, device: torch.device, repeats: int, compiled: bool = False
+) -> dict[str, object]:
     """Medians over ``repeats`` alternating runs of each loop."""
     data = make_data(d, device)
     loops = {"plain": plain_loop(data, d, size), "float32": our_loop(data, d, size, mixed=False)}
     if has_native_bfloat16(device):
         loops["bfloat16"] = our_loop(data, d, size, mixed=True)
+    for name in list(loops)[1:] if compiled else ():
+        loops[f"{name}, compiled"] = our_loop(data, d, size, mixed=name == "bfloat16", compiled=True)
     wall = {name: [] for name in loops}  # type: dict[str, list[float]]
     used = {name: [] for name in loops}  # type: dict[str, list[float]]
     each = max(1, 2560 // d)
@@ -137,18 +146,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of torch, CPU")
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--compiled", action="store_true", help="torch.compile as well")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "adversary.json")
     options = parser.parse_args()
     results: list[dict[str, object]] = []
     for threads in options.threads:
         torch.set_num_threads(threads)
         for d in (256, 1024):
-            results.append({"threads": threads} | compare(d, 64, torch.device("cpu"), options.repeats))
+            results.append(
+                {"threads": threads} | compare(d, 64, torch.device("cpu"), options.repeats, options.compiled)
+            )
             print(results[-1], flush=True)
             write(options.output, results)
     if torch.cuda.is_available():
         for device in ("cpu", "cuda"):
-            results.append(compare(1024, 256, torch.device(device), options.repeats))
+            results.append(compare(1024, 256, torch.device(device), options.repeats, options.compiled))
             print(results[-1], flush=True)
             write(options.output, results)
 

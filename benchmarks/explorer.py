@@ -1,10 +1,10 @@
-"""How long a visitor of the explorer waits: first paint, and from a slider to its figure.
+"""How long a visitor of the explorer waits, alone and among many.
 
-    python benchmarks/explorer.py [--moves 8] [--out benchmarks/results/explorer.json]
+    python -m benchmarks.explorer [--moves 8] [--sessions 20 --seconds 60] [--out FILE]
 
 Starts a server of its own and drives it in Chromium. "Slider" is the time from the key press to the new
 picture in the page (decoded), at the default data, at settings that were not seen before; then the same
-while another visitor trains an adversary.
+while another visitor trains adversaries. ``--sessions`` adds `benchmarks.explorer_load`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from acot_core.files import atomic_write
 from acot_core.records import environment
+from benchmarks.explorer_load import CHOSEN, SLIDERS, TRAINING, load
 
 ROOT = Path(__file__).resolve().parents[1]
-SLIDERS = (
-    "Subspace dimension k",
-    "Distortion weight β₁",
-    "Order weight β₂",
-    "Order margin η",
-    "Number of negatives m",
-)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -48,14 +43,15 @@ PATIENCE = 180_000
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The explorer on a free port."""
+def server(log: Path | None = None) -> Iterator[tuple[str, int]]:
+    """The explorer on a free port: its address and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "apps/explorer.py"), "--port", str(port),
                "--address", "127.0.0.1", "--warm"]  # fmt: skip
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with Path(log or os.devnull).open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
     try:
         for _ in range(1200):
             try:
@@ -63,10 +59,13 @@ def server() -> Iterator[str]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/explorer"
+        yield f"http://127.0.0.1:{port}/explorer", process.pid
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
 
 
 def open_page(browser: Browser, url: str) -> Page:
@@ -136,31 +135,57 @@ def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moves", type=int, default=8)
+    parser.add_argument("--sessions", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=60, help="how long each session moves sliders")
+    parser.add_argument("--rounds", type=int, default=2, help="how often as many new sessions do so")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     result: dict[str, Any] = {"environment": environment(), "load_before": os.getloadavg()}
-    with server() as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        paint = first_paint(browser, url)
-        result["first_paint_s"] = {name: summary(values) for name, values in paint.items()}
-        page = open_page(browser, f"{url}?step=subspace&n_iter=100&clip=1&beta1=0.5&beta2=0.0&n_negatives=10")
-        page.locator("img:visible").first.wait_for()
-        result["slider_ms"] = summary(measure(page, arguments.moves))
-        other = open_page(browser, f"{url}?step=adversary&n_iter=2000&seed=9")
-        other.get_by_role("button", name="Train", exact=True).click()
-        other.get_by_role("button", name="Pause").wait_for()
-        page = open_page(browser, f"{url}?step=subspace&n_iter=100&clip=2&beta1=0.5&beta2=0.0&n_negatives=10")
-        page.locator("img:visible").first.wait_for()
-        result["slider_ms_while_another_trains"] = summary(measure(page, arguments.moves))
-        result["still_training"] = bool(other.get_by_role("button", name="Pause").is_enabled())
-        browser.close()
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        log = Path(folder) / "server.txt"
+        with server(log) as (url, process):
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            if arguments.moves:
+                result |= alone(browser, url, arguments.moves)
+            if arguments.sessions:
+                found = load(
+                    browser, url, process, open_page, sessions=arguments.sessions, seconds=arguments.seconds,
+                    rounds=arguments.rounds,
+                )  # fmt: skip
+                result["many"] = found | {"times_ms": summary(found["times_ms"])}
+            browser.close()
+        text = log.read_text()
+        result["errors_of_the_server"] = [line for line in text.splitlines() if "ERROR" in line]
+        if result["errors_of_the_server"]:
+            print(text, file=sys.stderr)
     result["load_after"] = os.getloadavg()
     text = json.dumps(result, indent=1)
     print(text)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(arguments.out, text.encode())
+
+
+def alone(browser: Browser, url: str, moves: int) -> dict[str, Any]:
+    """One visitor: first paint, sliders, and sliders while another visitor trains."""
+    paint = first_paint(browser, url)
+    result: dict[str, Any] = {"first_paint_s": {name: summary(values) for name, values in paint.items()}}
+    start = f"{url}?{CHOSEN}&beta1=0.5&beta2=0.0&n_negatives=10"
+    page = open_page(browser, f"{start}&clip=1")
+    page.locator("img:visible").first.wait_for()
+    result["slider_ms"] = summary(measure(page, moves))
+    page.context.close()
+    other = open_page(browser, f"{url}?{TRAINING}")
+    other.get_by_role("button", name="Run the sweep").click()
+    other.get_by_text(re.compile("adversaries 1 of 30")).first.wait_for()
+    page = open_page(browser, f"{start}&clip=2")
+    page.locator("img:visible").first.wait_for()
+    result["slider_ms_while_another_trains"] = summary(measure(page, moves))
+    result["still_training"] = bool(other.get_by_text(re.compile("adversaries .* of 30")).count())
+    page.context.close()
+    other.context.close()
+    return result
 
 
 if __name__ == "__main__":

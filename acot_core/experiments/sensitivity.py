@@ -104,15 +104,18 @@ def sensitivity(
     ]
     columns = [{"parameter": parameter, "value": v} for v in points]
     scores, complete, seconds = collect(plan, entries, callback, columns)
-    reference, whole, spent = collect(
-        plan_with({"kind": "linear", "C": 10.0}),
-        [Entry("average")],
-        callback if complete else None,
-        [{"parameter": parameter, "value": float("nan")}],
-    )
+    whole, spent = False, 0.0
+    if not scores.empty:  # else it was stopped before there was anything to compare
+        reference, whole, spent = collect(
+            plan_with({"kind": "linear", "C": 10.0}),
+            [Entry("average")],
+            callback if complete else None,
+            [{"parameter": parameter, "value": float("nan")}],
+        )
+        scores = pd.concat([scores, reference], ignore_index=True)
     return SensitivityRecord(
         parameter=parameter,
-        scores=pd.concat([scores, reference], ignore_index=True),
+        scores=scores if "value" in scores else scores.assign(parameter=[], value=[]),
         config=plan_config(plan, parameter=parameter, values=points, fixed=base, complete=complete and whole),
         seconds=seconds + spent,
     )

@@ -15,8 +15,10 @@ from acot_explorer.method_map import STEPS, map_svg
 __all__ = ["Bridge", "FigureView", "MethodMap"]
 
 _TOKENS = """
-:host { --ink: #1a1a1a; --paper: #ffffff; --line: #c9cdd3; --accent: #0b57d0; --tint: #e8f0fe; }
-:host(.dark) { --ink: #ececec; --paper: #16181c; --line: #4a4e55; --accent: #8ab4f8; --tint: #1f2a3d; }
+:host { --ground: #ffffff;
+  --ink: #1a1a1a; --paper: #ffffff; --line: #c9cdd3; --accent: #0b57d0; --tint: #e8f0fe; }
+:host(.dark) { --ground: #121212;
+  --ink: #ececec; --paper: #16181c; --line: #4a4e55; --accent: #8ab4f8; --tint: #1f2a3d; }
 """
 
 
@@ -45,6 +47,7 @@ svg { width: 100%; height: auto; display: block; overflow: visible; }
 .op { font: 700 17px Roboto, sans-serif; }
 .arrow { fill: none; stroke: var(--ink); stroke-opacity: .55; stroke-width: 1.4; }
 .tip { fill: var(--ink); fill-opacity: .75; }
+.gap { fill: var(--ground); }
 @media (max-width: 960px) { .name { font-size: 20px; letter-spacing: -.02em } .flow { font-size: 19px; } }
 """
     ]

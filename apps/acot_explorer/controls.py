@@ -30,10 +30,10 @@ def control(settings: Settings, name: str) -> Any:
     if isinstance(field, param.Selector):
         return pmui.Select.from_param(field, **common)
     if name in ("seed", "clip", "image"):
-        return pmui.IntInput.from_param(field, **common)
+        return pmui.IntInput.from_param(field, sx={"& button": {"color": "text.secondary"}}, **common)
     if isinstance(field, param.Integer):
         return pmui.IntSlider.from_param(field, **common)
-    return pmui.FloatSlider.from_param(field, format="0[.]000", **common)
+    return pmui.FloatSlider.from_param(field, format="0.[000]", **common)
 
 
 def controls(settings: Settings, *names: str) -> list[Any]:

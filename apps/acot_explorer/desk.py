@@ -50,13 +50,22 @@ class Desk:
         """This session's job of that key, if it is under way."""
         return next((job for job in self.jobs if job.key == key and job.active), None)
 
+    def rejoin(self, key: Hashable) -> None:
+        """Take part in a job of that key that is under way: a reloaded page finds its work."""
+        job = runner().find(key)
+        if job is not None and self.find(key) is None:
+            job.owners.add(self)
+            self.jobs.append(job)
+
     def failed(self, key: Hashable) -> str | None:
         """Why the last job of that key failed."""
         return self._failed.get(key)
 
     def release(self, job: Job) -> None:
-        """This session wants a job no more."""
+        """This session wants a job no more; another one may."""
         job.release(self)
+        if job.active and job in self.jobs:
+            self.jobs.remove(job)
 
     def settle(self) -> list[Job]:
         """The jobs that ended since the last call."""

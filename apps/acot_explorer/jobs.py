@@ -114,6 +114,11 @@ class JobRunner:
             job.start(self._pool)
         return job
 
+    def find(self, key: Hashable) -> Job | None:
+        """The job of that key, whoever wants it, if it is under way."""
+        with self._lock:
+            return next((job for job in self._jobs if job.key == key and job.active), None)
+
     def ahead(self, job: Job) -> int:
         """How many jobs must end before this one begins; 0 when it runs or is next."""
         with self._lock:

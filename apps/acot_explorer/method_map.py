@@ -68,7 +68,8 @@ def _bypass() -> str:
     return (
         f'<path class="arrow" marker-end="url(#tip)" d="M{start} 24V14Q{start} 8 {start + 8} 8H{second - 8}'
         f'Q{second} 8 {second} 14V22"/><path class="arrow" marker-end="url(#tip)" d="M{first} 8V22"/>'
-        f'<text class="flow" x="{_CELL * 1.5}" y="21" text-anchor="middle">X</text>'
+        f'<rect class="gap" x="{_CELL - 11}" y="0" width="22" height="16"/>'
+        f'<text class="flow" x="{_CELL}" y="13" text-anchor="middle">X</text>'
     )
 
 

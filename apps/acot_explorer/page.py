@@ -65,12 +65,12 @@ class Explorer:
     def _build(self) -> None:
         self._build_tools()
         wide: dict[str, Any] = {"sizing_mode": "stretch_width"}
-        self.status = pmui.Typography("", variant="body2", margin=(2, 8), visible=False, **wide)
-        self.progress = pmui.LinearProgress(value=0, visible=False, margin=(4, 8), **wide)
+        self.status = pmui.Typography("", variant="body2", margin=(0, 8), visible=False, **wide)
+        self.progress = pmui.LinearProgress(value=0, visible=False, margin=(2, 8), **wide)
+        # Of a fixed height, so that the page does not jump when work begins or ends.
+        work = pmui.Column(self.progress, self.status, height=32, margin=0, **wide)
         self.stage = pmui.Column(margin=0, **wide)
-        main = pmui.Column(
-            self.map, self.progress, self.status, self.stage, self.dialog, self.bridge, margin=(4, 12), **wide
-        )
+        main = pmui.Column(self.map, work, self.stage, self.dialog, self.bridge, margin=(4, 12), **wide)
         self.page = pmui.Page(
             title="ACOT explorer", header=[self.tools], main=[main], main_width=1360, busy_indicator=None
         )
@@ -102,7 +102,7 @@ class Explorer:
         )
         self.tools = pmui.Row(
             self.undo_button, self.reset_button, self.preset_menu, self.link_button, self.code_button,
-            self.zip_button, margin=0,
+            self.zip_button, margin=(0, 0, 0, 12),
         )  # fmt: skip
         self.dialog_text = pmui.TextAreaInput(
             label="Copied (where the browser forbids it, select it by hand)", rows=16, auto_grow=False,
@@ -145,6 +145,9 @@ class Explorer:
             pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
             pn.state.on_session_destroyed(lambda _: self.close())
         self._started = True
+        key = self.step.work_key()
+        if key is not None:
+            self.desk.rejoin(key)
         self._reflect()
         self._soon(self._open_step)
         self.refresh()

@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from acot_core import __version__
-from acot_core.figures.style import render
+from acot_core.figures.style import drawing, render
 from acot_core.records import Record, environment
 from acot_explorer.store import Memo
 
@@ -77,10 +80,22 @@ def picture(spec: FigureSpec, request: Hashable, theme: str) -> Picture:
 def _draw(spec: FigureSpec, request: Hashable, theme: str) -> Picture:
     found = record(spec, request)
     figure = spec.plot(found, theme=theme, width="page" if spec.wide else "column")
-    data = render(figure, "png", 140 if spec.wide else 170)
+    data = _screen(figure, 140 if spec.wide else 170)
     points = spec.points(found, figure) if spec.points else []
     source = "data:image/png;base64," + base64.b64encode(data).decode()
     return Picture(source, spec.describe(found), points)
+
+
+def _screen(figure: Figure, dpi: int) -> bytes:
+    """The pixels of `render`, made in one pass over the figure, where savefig takes two."""
+    buffer = io.BytesIO()
+    with drawing():
+        canvas = FigureCanvasAgg(figure)
+        figure.dpi = dpi
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "png", compress_level=3)
+    return buffer.getvalue()
 
 
 def export(spec: FigureSpec, request: Hashable, format: str, width: str = "page") -> bytes:

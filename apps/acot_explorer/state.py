@@ -41,7 +41,9 @@ class Settings(param.Parameterized):
 
     dataset = param.Selector(default="planted", objects=["planted"], label="Dataset")
     stream = param.Selector(default="features", objects=["features"], label="Stream")
-    encoder = param.Selector(default="untrained", objects=["untrained", "trained"], label="Frame encoder")
+    encoder = param.Selector(
+        default="untrained", objects={"Untrained": "untrained", "Trained": "trained"}, label="Frame encoder"
+    )
     seed = param.Integer(default=0, bounds=(0, 9999), label="Seed", doc="Of data, training and sampling.")
     clip = param.Integer(default=0, bounds=(0, None), label="Clip")
 
@@ -49,7 +51,7 @@ class Settings(param.Parameterized):
     lambda1 = parameter_field(PARAMETERS["lambda1"])
     lambda2 = parameter_field(PARAMETERS["lambda2"])
     pivot = param.Selector(
-        default="mean", objects=["mean", "frame"], label="Pivot",
+        default="mean", objects={"Mean of the clip": "mean", "Each frame": "frame"}, label="Pivot",
         doc="What the noise is drawn around: the sequence's mean (the paper) or each frame.",
     )  # fmt: skip
     adversarial = param.Boolean(
@@ -60,12 +62,15 @@ class Settings(param.Parameterized):
     )
 
     negatives = param.Selector(
-        default="adversarial", objects=["adversarial", "random"], label="Negatives",
+        default="adversarial", objects={"Adversarial": "adversarial", "Random": "random"},
+        label="Negatives",
         doc="From the trained adversary, or random noise as in the row COT + Random of Table 1.",
     )  # fmt: skip
     n_negatives = parameter_field(PARAMETERS["n_negatives"])
     transport = param.Selector(
-        default="emd", objects=["emd", "ipot", "sinkhorn"], label="Transport solver",
+        default="emd",
+        objects={"Exact (EMD)": "emd", "Proximal (IPOT)": "ipot", "Entropic (Sinkhorn)": "sinkhorn"},
+        label="Transport solver",
         doc="Exact (EMD), the paper's proximal point solver (IPOT), or entropic (Sinkhorn).",
     )  # fmt: skip
 
@@ -86,7 +91,9 @@ class Settings(param.Parameterized):
     )
     n_seeds = param.Integer(default=3, bounds=(1, 5), label="Seeds in a sweep")
 
-    image_set = param.Selector(default="shapes", objects=["shapes", "cifar10"], label="Images")
+    image_set = param.Selector(
+        default="shapes", objects={"Shapes (generated)": "shapes", "CIFAR-10": "cifar10"}, label="Images"
+    )
     image = param.Integer(default=0, bounds=(0, 990), step=9, label="First image", doc="Of the test part.")
     draw = param.Integer(default=1, bounds=(1, 4), label="Draw of the noise")
 

@@ -14,7 +14,14 @@ from acot_explorer.steps.base import Step
 __all__ = ["StepView"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
-_NOTE = {"fontSize": "0.875rem", "& *": {"fontSize": "0.875rem"}, "& p": {"margin": 0}}
+_NOTE = {
+    "fontSize": "0.875rem",
+    "padding": "4px 12px",
+    "& *": {"fontSize": "0.875rem"},
+    "& p": {"margin": 0},
+    "& .MuiAlert-icon": {"marginRight": "8px"},
+    "& .MuiAlert-message > *:not(.MuiAlertTitle-root)": {"margin": 0, "padding": 0},
+}
 _SMALL: dict[str, Any] = {"size": "small", "margin": (4, 6)}
 
 
@@ -27,7 +34,7 @@ class StepView:
         heading = pmui.Typography(
             f"Step {index + 1} · {STEPS[step.name]}: {step.question}",
             variant="h6",
-            margin=(4, 8, 0, 8),
+            margin=(0, 8, 0, 8),
             **_WIDE,
         )
         method = pmui.Typography(step.method, variant="body2", margin=(0, 8), **_WIDE)

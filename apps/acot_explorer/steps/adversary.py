@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,6 +193,10 @@ class AdversaryStep(Step):
         self.pause.disabled = not busy
         self.step.disabled = busy or not left
         self.stop.disabled = not (busy or label.startswith("Resume"))
+
+    def work_key(self) -> Hashable:
+        """The training of this adversary."""
+        return ("adversary", AdversaryRequest.of(self.settings))
 
     def poll(self) -> None:
         """Redraw the curves while they grow."""

@@ -70,6 +70,10 @@ class Step:
         """The lines of Python that reproduce the figures shown."""
         raise NotImplementedError
 
+    def work_key(self) -> Hashable | None:
+        """The key of the long work that this step does for the present settings."""
+        return None
+
     def poll(self) -> None:
         """Called a few times a second while a job of this session is under way."""
 

@@ -118,10 +118,8 @@ class ClassificationStep(Step):
         ours, average = rows.loc["acot"], rows.loc["average"]
         return (
             f"**{ours['label']} {ours['accuracy']:.1%}** ({ours['correct']} of {ours['n_test']} test "
-            f"clips), average "
-            f"pooling {average['accuracy']:.1%}. One split, one seed: step 6 and "
-            f"`acot_core.experiments.ablation` "
-            "give intervals over seeds."
+            f"clips), average pooling {average['accuracy']:.1%}. This is one split and one seed; step 6 "
+            "repeats it over seeds."
         )
 
     def code(self) -> str:

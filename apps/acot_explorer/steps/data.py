@@ -50,7 +50,7 @@ class DataStep(Step):
     name = "data"
     question = "What does a sequence look like?"
     method = (
-        "A clip is an ordered set of frame features **x**₁ … **x**ₙ, each non-negative and of unit length. "
+        "A clip is an ordered set of frame features, each non-negative and of unit length. "
         "Every frame is seen alone; what happens over time is left to the representation."
     )
     equation = r"X=\langle x_1,\dots,x_n\rangle,\quad x_t\in\mathbb{R}^d_{\ge 0},\ \|x_t\|=1"

@@ -89,7 +89,7 @@ class LongStep(Step):
     def stop(self) -> None:
         """Stop; what was done is kept for the next run."""
         request = self.wanted()
-        job = self.explorer.desk.find((self.name, request))
+        job = self.explorer.desk.find(self.work_key())
         self._stopped.add(request)
         if job is not None:
             self.explorer.desk.release(job)
@@ -126,7 +126,11 @@ class LongStep(Step):
             raise NotReady(f"This did not work.\n{failure}\nChange a setting and try again.")
         raise NotReady(self.invitation)
 
+    def work_key(self) -> Hashable:
+        """The run of these settings."""
+        return (self.name, self.wanted())
+
     def poll(self) -> None:
         """The buttons follow the job."""
-        if self.explorer.desk.find((self.name, self.wanted())) is None:
+        if self.explorer.desk.find(self.work_key()) is None:
             self.explorer.refresh()

@@ -60,8 +60,8 @@ def _plot(found: SensitivityRecord, **style: Any) -> Figure:
     if not spaced or current in values:
         axes.axvline(place, color=ROLES["noise"], ls=":", lw=1.4)
         axes.annotate(
-            f"now {current:g}", (place, 0.02), xycoords=("data", "axes fraction"), fontsize=7, ha="left",
-            xytext=(3, 0), textcoords="offset points", color=ROLES["noise"],
+            f"now {current:g}", (place, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center",
+            xytext=(0, 3), textcoords="offset points", color=ROLES["noise"],
         )  # fmt: skip
     return figure
 
@@ -151,8 +151,8 @@ class SensitivityStep(LongStep):
         return (
             f"Between **{ours.min():.0%}** (at {ours.idxmin():g}) and **{ours.max():.0%}** (at "
             f"{ours.idxmax():g}); "
-            f"average pooling {base:.0%}; {request.n_seeds} seed(s), {len(FIGURE2[request.parameter])} "
-            f"values."
+            f"average pooling {base:.0%}; {len(FIGURE2[request.parameter])} values, {request.n_seeds} "
+            f"{'seed' if request.n_seeds == 1 else 'seeds'}."
         )
 
     def code(self) -> str:

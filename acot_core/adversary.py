@@ -265,6 +265,11 @@ class Adversary(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return self.is_fitted
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.target_tags.required = False, True
+        return tags
+
     @property
     def history(self) -> pd.DataFrame:
         """Tidy table of training: one row an evaluated iteration and split ("train", "held_out").
@@ -345,8 +350,7 @@ class Adversary(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state (networks, optimisers, random generator, history) to ``path``, atomically.
 
-        Safetensors with JSON in its header: version, parameters, data fingerprint. `load` samples from it and
-        ``fit(..., resume=path)`` goes on training.
+        Safetensors with JSON in its header. `load` samples from it, ``fit(..., resume=path)`` goes on training.
         """
         if not hasattr(self, "_state"):
             raise NotFittedError("this Adversary has nothing to save yet: call fit first")
@@ -381,8 +385,7 @@ class Adversary(BaseEstimator):
             check_parameters(adversary.get_params())
             adversary.seed_, adversary.fingerprint_ = int(metadata["seed"]), metadata["fingerprint"]
             adversary.n_features_in_ = metadata["n_features"]
-            adversary.classes_ = np.array(metadata["classes"])
-            adversary.cancelled_ = False
+            adversary.classes_, adversary.cancelled_ = np.array(metadata["classes"]), False
             adversary._restore(tensors, metadata, resolve_device(device))
         except (KeyError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path}: not a complete adversary ({error})") from error

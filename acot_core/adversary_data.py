@@ -73,12 +73,14 @@ def frame_table(
     checked = check_sequences(sequences, name=name, n_features=n_features)
     array = check_labels(labels, len(checked))
     if checked[0].shape[1] == 1:
-        raise ValueError(f"{name}: d = 1, but unit-norm frames of one feature are all alike; expected d >= 2")
+        raise ValueError(
+            f"{name}: 1 feature(s) a frame, but unit-norm frames of one are all alike; expected d >= 2"
+        )
     if classes is None:
         classes = np.unique(array)
         if len(classes) < 2:
             raise ValueError(
-                f"labels: only class {classes.tolist()[0]!r} occurs; fooling a classifier takes two"
+                f"labels: only class {classes.tolist()[0]!r} occurs; there must be more than one class"
             )
     unknown = ~np.isin(array, classes)
     if unknown.any():

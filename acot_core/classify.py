@@ -37,7 +37,7 @@ def grassmann_kernel(U: np.ndarray, V: np.ndarray, gamma: float = 1.0) -> np.nda
     -------
     float64 array (N, M)
     """
-    overlap = projection_kernel(torch.as_tensor(U), torch.as_tensor(V)).double().numpy()
+    overlap = projection_kernel(torch.as_tensor(U).double(), torch.as_tensor(V).double()).numpy()
     return np.exp(gamma * (overlap - U.shape[2]))
 
 
@@ -69,6 +69,12 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
     def __init__(self, gamma: float = 1.0, C: float = 10.0) -> None:
         self.gamma = gamma
         self.C = C
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit on subspaces X (N, d, k) with labels y (N,).
@@ -156,6 +162,12 @@ class StreamFusion(ClassifierMixin, BaseEstimator):
     def __init__(self, pipelines: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> None:
         self.pipelines = pipelines
         self.weights = weights
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.dict = True
+        return tags
 
     def fit(self, X: Sequence[Mapping[str, Any]], y: Any) -> Self:
         """Fit each stream's pipeline on its part of the clips X: N dicts, stream name -> (n_i, d)."""

@@ -47,6 +47,13 @@ class SequencePooling(TransformerMixin, BaseEstimator):
                 pooled[i] = row
         return torch.stack([p for p in pooled if p is not None]).numpy()
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a list of them
+        tags.transformer_tags.preserves_dtype = []  # float32, whatever comes in
+        tags.input_tags.positive_only = True
+        return tags
+
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter out of its range."""
 

@@ -49,6 +49,11 @@ class MiniRocketClassifier(ClassifierMixin, BaseEstimator):
         self.n_kernels = n_kernels
         self.random_state = random_state
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a list of them
+        return tags
+
     def fit(self, X: Sequence[Any], y: Any) -> Self:
         """Fit on N signals (n_i, c) with labels (N,)."""
         from aeon.transformations.collection.convolution_based import MiniRocket
@@ -90,6 +95,11 @@ class DTWClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(self, window: float = 0.2) -> None:
         self.window = window
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a list of them
+        return tags
 
     def fit(self, X: Sequence[Any], y: Any) -> Self:
         """Fit on N signals (n_i, c) with labels (N,)."""

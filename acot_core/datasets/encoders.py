@@ -116,6 +116,12 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.device = device
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a list of them
+        tags.transformer_tags.preserves_dtype = []  # float32, whatever comes in
+        return tags
+
     def fit(self, X: Sequence[Any], y: Any = None, callback: Callback | None = None) -> Self:
         """Fit the encoder on raw signals X, N arrays (n_i, c); y (N,) are their classes ("trained" only)."""
         for name in ("n_features", "window", "stride"):

@@ -350,7 +350,7 @@ class Adversary(BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole state (networks, optimisers, random generator, history) to ``path``, atomically.
 
-        Safetensors with JSON in its header. `load` samples from it, ``fit(..., resume=path)`` goes on training.
+        Safetensors with JSON in its header: `load` samples from it, ``fit(..., resume=path)`` trains on.
         """
         if not hasattr(self, "_state"):
             raise NotFittedError("this Adversary has nothing to save yet: call fit first")

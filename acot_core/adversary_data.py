@@ -74,7 +74,7 @@ def frame_table(
     array = check_labels(labels, len(checked))
     if checked[0].shape[1] == 1:
         raise ValueError(
-            f"{name}: 1 feature(s) a frame, but unit-norm frames of one are all alike; expected d >= 2"
+            f"{name}: d = 1, but unit-norm frames of 1 feature(s) are all alike; expected d >= 2"
         )
     if classes is None:
         classes = np.unique(array)

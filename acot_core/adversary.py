@@ -226,17 +226,13 @@ class Adversary(BaseEstimator):
     def _assemble(self, classifier: nn.Linear, cpu: torch.Generator) -> None:
         """The training state at its start, from ζ and a CPU generator."""
         device = classifier.weight.device
+        shared = ("sigma", "lambda1", "lambda2", "adversarial", "clip", "learning_rate")
         wgan = WGAN(
             classifier,
             hidden=self.hidden or self.n_features_in_,
-            sigma=self.sigma,
-            lambda1=self.lambda1,
-            lambda2=self.lambda2,
-            adversarial=self.adversarial,
-            clip=self.clip,
-            learning_rate=self.learning_rate,
             mixed=uses_bfloat16(self.precision, device),
             generator=cpu,
+            **{name: getattr(self, name) for name in shared},
         )
         self._state = TrainingState(wgan, torch.Generator(device).manual_seed(self.seed_ % 2**63))
         self.classifier_, self.generator_, self.critic_ = classifier, wgan.generator, wgan.critic

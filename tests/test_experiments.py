@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import joblib
@@ -22,6 +22,7 @@ from acot_core.datasets import SequenceDataset, load
 from acot_core.experiments import (
     TABLE1,
     AblationRecord,
+    ComparisonRecord,
     LeakError,
     SensitivityRecord,
     ablation,
@@ -31,6 +32,7 @@ from acot_core.experiments import (
     plan_matters,
     sensitivity,
 )
+from acot_core.experiments.__main__ import _command
 from acot_core.experiments.embedding import neighbour_purity
 from acot_core.experiments.methods import METHODS, method
 from acot_core.experiments.parts import Source, fold_indices, load_part, share_adversary
@@ -200,10 +202,20 @@ def test_the_first_seeds_choose_for_all(tmp_path: Path) -> None:
     scores = judge(plan, [Entry("grp", tune=True)])
     assert len({(s.parameters, s.classifier, s.cv_accuracy) for s in scores}) == 1
     alone = [judge(replace(plan, seeds=(s,), tune_seeds=None), [Entry("grp", tune=True)])[0] for s in (0, 1)]
+    record = ComparisonRecord(scores=pd.DataFrame([{"label": "GRP", **asdict(s)} for s in scores]))
+    (choice,) = record.choices().to_dict("records")
+    assert choice["n"] == 3
+    assert choice["parameters"] == scores[0].parameters
+    assert choice["cv_accuracy"] == pytest.approx(100 * scores[0].cv_accuracy)
     # The choice made together is no seed's best, and no better than the mean of what each would choose.
     assert scores[0].cv_accuracy <= np.mean([s.cv_accuracy for s in alone]) + 1e-12
     inner = [f for f in (tmp_path / "cells").iterdir() if "decision" not in json.loads(f.read_text())]
     assert len(inner) == 2 * 3 * 12  # no fold of the third seed
+
+
+def test_a_recorded_command_names_no_path_of_the_machine() -> None:
+    given = "table1 --cache /home/me --seeds 2 --jobs 2 --out=/tmp/x.json --quiet --tune --record /tmp/x.zip"
+    assert _command(given.split()) == "table1 --seeds 2 --tune"
 
 
 def test_bad_plans() -> None:

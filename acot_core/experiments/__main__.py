@@ -38,6 +38,7 @@ _COMMANDS = {
     "embedding": "Figure 4: t-SNE of frames, negatives and representations",
 }
 
+_OF_THE_MACHINE = ("--cache", "--jobs", "--dask", "--out", "--record", "--figure")
 _FIXED = {"linear": {"kind": "linear", "C": 10.0}, "kernel": {"kind": "kernel", "C": 10.0, "gamma": 1.0}}
 
 
@@ -122,6 +123,7 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
                 "Table 1, accuracy in %, mean ± standard deviation": ablation.table(),
                 "Summary": ablation.summary(),
                 "Paired differences, points": ablation.differences(),
+                "Chosen on training clips": ablation.choices(),
             }
             return ablation, tables, figures.plot_ablation
         case "compare":
@@ -138,6 +140,7 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
             for baseline in ("average", "grp"):
                 if baseline in methods:
                     tables[f"Paired differences to {baseline}, points"] = comparison.paired(baseline)
+            tables["Chosen on training clips"] = comparison.choices()
             return comparison, tables, figures.plot_comparison
         case "sensitivity":
             fixed = k if options.parameter != "n_subspaces" else {}
@@ -193,12 +196,13 @@ def _cluster(n_workers: int | None) -> Iterator[None]:
 
 
 def _command(arguments: list[str]) -> str:
-    """The arguments that decide a result: no cache folder, which is the machine's own."""
+    """The arguments that decide a result: no path and no number of processes, which are the machine's own."""
     kept, skip = [], False
     for argument in arguments:
-        if not (skip or argument == "--cache" or argument.startswith("--cache=")):
+        name = argument.partition("=")[0]
+        if not skip and name not in (*_OF_THE_MACHINE, "--quiet"):
             kept.append(argument)
-        skip = argument == "--cache"
+        skip = argument in _OF_THE_MACHINE  # its value comes next
     return " ".join(kept)
 
 

@@ -67,6 +67,18 @@ class ScoreRecord(Record):
             rows.append(dict(zip(by, key, strict=True)) | confidence(difference))
         return pd.DataFrame(rows)
 
+    def choices(self) -> pd.DataFrame:
+        """What cross-validation chose: parameters and classifier of every method and stream, for how many.
+
+        ``cv_accuracy`` is the mean accuracy in % on the folds of the training clips, where one was needed.
+        """
+        by = ["label", "stream", "parameters", "classifier"]
+        found = self.scores.groupby(by, sort=False, dropna=False).agg(
+            n=("seed", "size"), cv_accuracy=("cv_accuracy", "mean")
+        )
+        found["cv_accuracy"] *= 100
+        return found.reset_index()
+
     def table(self, rows: str = "label", columns: Sequence[str] = ("stream",)) -> pd.DataFrame:
         """The summary as text, "mean ± standard deviation", methods down and streams across."""
         summary = self.summary((rows, *columns))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
+import os
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -21,8 +23,10 @@ from acot_explorer.page import Explorer
 from acot_explorer.requests import AdversaryRequest, DataRequest, uploads_in
 from acot_explorer.state import PRESETS, Settings
 from acot_explorer.steps.base import NotReady
+from acot_explorer.steps.long import results
 from acot_explorer.store import Memo, adversaries, cache_folder, load_dataset, train_adversary, uploads
 from acot_explorer.upload import read_upload, template_file
+from bad_uploads import BAD, good
 from PIL import Image
 
 from acot_core.figures.style import drawing, new_figure
@@ -60,7 +64,7 @@ def at(explorer):
 
     before = explorer.settings.snapshot()
     yield settings
-    explorer.settings.param.update(**before)
+    explorer.settings._assign(before)
 
 
 # ---------------------------------------------------------------- settings
@@ -87,6 +91,32 @@ def test_link_carries_every_setting():
     assert short.from_query(settings.to_query(full=False)) == []
     assert short.snapshot() == settings.snapshot()
     assert Settings().to_query(full=False) == ""
+
+
+def test_a_link_may_name_a_stream_of_data_that_are_not_loaded_yet():
+    page = Explorer()
+    assert page.settings.from_query("dataset=basic-motions&stream=signal&clip=3") == []
+    load_dataset(DataRequest.of(page.settings))
+    assert page.desk.data_ready()
+    assert (page.settings.stream, list(page.settings.param["stream"].objects)) == ("signal", ["signal"])
+    assert page.settings.from_query("stream=nonsense") == []
+    assert page.desk.data_ready()
+    assert page.settings.stream == "signal"
+
+
+def test_undo_of_a_change_of_data_takes_back_what_came_with_it():
+    page = Explorer()
+    page.settings.param.update(clip=150, **QUICK)
+    load_dataset(DataRequest.of(page.settings))
+    page.settings.forget()
+    page.settings.dataset = "basic-motions"
+    load_dataset(DataRequest.of(page.settings))
+    assert page.desk.data_ready()
+    assert (page.settings.stream, page.settings.clip) == ("signal", 79)
+    page.settings.undo()
+    assert (page.settings.dataset, page.settings.stream, page.settings.clip) == ("planted", "features", 150)
+    assert page.desk.data_ready()
+    assert not page.settings.can_undo
 
 
 def test_a_bad_value_in_a_link_costs_only_itself():
@@ -295,28 +325,95 @@ def test_archive_holds_figures_data_settings_and_code(at):
         assert b"subspace_study" in file.read("reproduce.py")
 
 
-@pytest.mark.parametrize(
-    ("step", "name", "spec"),
-    [
-        ("data", "clip", 0),
-        ("transport", "plan", 0),
-        ("subspace", "study", 0),
-        ("classification", "result", 0),
-    ],
-)
-@pytest.mark.parametrize("negatives", ["random", "adversarial"])
-def test_copied_code_reproduces_the_record(at, step, name, spec, negatives, tmp_path, monkeypatch):
-    page = at(clip=5, beta1=0.5, n_subspaces=2, seed=1, negatives=negatives, n_iter=100)
+CODE = """
+import json, os, sys
+todo = json.loads(sys.stdin.read())
+for name, (lines, variable) in todo.items():
+    os.makedirs(name)
+    os.chdir(name)
+    scope = {}
+    exec(compile(lines, name, "exec"), scope)
+    scope[variable].to_frame().to_csv("record.csv", index=False)
+    os.chdir("..")
+"""
+MOVED = {"clip": 5, "beta1": 0.5, "beta2": 30.0, "eta": 0.02, "n_subspaces": 2, "seed": 1, "C": 1.0,
+         "sigma": 0.05, "lambda1": 0.3, "lambda2": 0.5, "pivot": "frame", "n_iter": 100,
+         "n_negatives": 30, "transport": "ipot", "swept": "eta", "n_seeds": 1,
+         "image": 9, "draw": 2}  # fmt: skip
+VARIABLES = {"data": "clip", "adversary": "view", "transport": "plan", "subspace": "study",
+             "classification": "result", "sensitivity": "result", "embedding": "result",
+             "images": "result"}  # fmt: skip
+
+
+def test_copied_code_reproduces_every_step_in_a_process_of_its_own(at, tmp_path):
+    page = at(negatives="adversarial", **MOVED)
     load_dataset(DataRequest.of(page.settings))
-    if negatives == "adversarial" and adversaries().get(AdversaryRequest.of(page.settings), 100) is None:
-        train_adversary(AdversaryRequest.of(page.settings), 100, lambda progress: None)
-    here, _, shown = panels(page, step)
-    monkeypatch.chdir(tmp_path)
-    scope: dict = {}
-    exec(compile(here.code(), "copied", "exec"), scope)
-    expected = render.record(*shown[spec])
-    pd.testing.assert_frame_equal(scope[name].to_frame(), expected.to_frame(), rtol=1e-5, atol=1e-6)
-    assert len(list(tmp_path.glob("*.pdf"))) == 2
+    train_adversary(AdversaryRequest.of(page.settings), 100, lambda progress: None)
+    todo, expected = {}, {}
+    for name, variable in VARIABLES.items():
+        if name in ("sensitivity", "embedding", "images"):
+            page.settings.transport = "emd"  # the quickest
+            page.settings.step = name
+            wanted = page.steps[name].wanted()
+            results().put(wanted, page.steps[name].work(wanted, lambda progress: None))
+        here, _, shown = panels(page, name)
+        todo[name] = (here.code(), variable)
+        expected[name] = render.export(*shown[1 if name == "adversary" else 0], "csv")
+    todo["random"] = (at(negatives="random").steps["subspace"].code(), "study")
+    page.settings.step = "subspace"
+    expected["random"] = render.export(*panels(page, "subspace")[2][0], "csv")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], input=json.dumps(todo), text=True, cwd=tmp_path, env=environment,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, table in expected.items():
+        made = pd.read_csv(tmp_path / name / "record.csv")
+        pd.testing.assert_frame_equal(made, pd.read_csv(io.BytesIO(table)), rtol=1e-4, atol=1e-5, obj=name)
+        assert list((tmp_path / name).glob("*.pdf"))
+
+
+CONTROLS = {
+    "data": {"clip": 7, "seed": 1, "dataset": "basic-motions"},
+    "transport": {"clip": 7, "n_negatives": 30, "transport": "sinkhorn", "negatives": "adversarial"},
+    "subspace": {"n_subspaces": 3, "beta1": 0.3, "beta2": 100.0, "eta": 0.05, "n_negatives": 30,
+                 "negatives": "adversarial", "transport": "ipot", "clip": 7},
+    "classification": {"n_subspaces": 3, "beta1": 0.3, "beta2": 0.0, "eta": 0.1, "n_negatives": 10,
+                       "negatives": "adversarial", "C": 0.1},
+    "adversary": {"sigma": 0.5, "lambda1": 1.0, "lambda2": 0.0, "pivot": "frame", "adversarial": False,
+                  "n_iter": 200},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("step", CONTROLS)
+def test_every_control_changes_the_record_and_nothing_else_does(at, step):
+    page = at(step=step, n_iter=100)
+
+    def tables():
+        load_dataset(DataRequest.of(page.settings))
+        page.desk.data_ready()
+        adversary = AdversaryRequest.of(page.settings)
+        n_iter = page.settings.n_iter
+        learned = step == "adversary" or page.settings.negatives == "adversarial"
+        if learned and adversaries().get(adversary, n_iter) is None:
+            train_adversary(adversary, n_iter, lambda progress: None)
+        return [render.export(*which, "csv") for which in panels(page, step)[2]]
+
+    before = tables()
+    controls = set(page.steps[step].shown)
+    for name, value in CONTROLS[step].items():
+        controls.discard(name)
+        page.settings.param.update(**{name: value})
+        assert tables() != before, name
+        page.settings.undo()
+        assert tables() == before, name
+    # What has no effect on these data, or is another control's: the rest of the row.
+    assert controls <= {"stream", "encoder", "clip"}
+    for name in set(MOVED) - set(page.steps[step].inputs):
+        page.settings.param.update(**{name: MOVED[name]})
+        assert tables() == before, name
+        page.settings.undo()
 
 
 def test_the_subspace_shown_is_the_one_of_the_pooling(at):
@@ -430,55 +527,6 @@ def test_a_closed_session_stops_its_jobs_and_forgets_its_uploads():
 
 
 # ---------------------------------------------------------------- upload
-
-
-def npz(**arrays):
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def good(**changes):
-    with np.load(io.BytesIO(template_file())) as file:
-        return npz(**{**dict(file), **changes})
-
-
-def bomb():
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(
-            header, {"descr": "<f4", "fortran_order": False, "shape": (2**28, 1)}
-        )
-        file.writestr("features.npy", header.getvalue() + bytes(2**28))
-    return buffer.getvalue()
-
-
-def pickled():
-    buffer = io.BytesIO()
-    np.savez(buffer, features=np.array([{"a": 1}], dtype=object), lengths=[1], labels=[0])
-    return buffer.getvalue()
-
-
-def with_nan():
-    features = np.load(io.BytesIO(template_file()))["features"].copy()
-    features[3, 2] = np.nan
-    return good(features=features)
-
-
-BAD = {
-    "a pickle": lambda: pickle.dumps({"features": 1}),
-    "pickled arrays": pickled,
-    "a zip bomb": bomb,
-    "a NaN": with_nan,
-    "lengths that do not add up": lambda: good(lengths=np.full(24, 99)),
-    "labels too short": lambda: good(labels=np.zeros(3, int)),
-    "complex features": lambda: good(features=np.ones((10, 3), complex)),
-    "text": lambda: b"features,lengths,labels\n1,2,3\n",
-    "nothing": lambda: b"",
-    "a truncated file": lambda: template_file()[:700],
-    "no features": lambda: npz(lengths=[2], labels=[0]),
-}
 
 
 def test_a_good_upload_is_read_as_it_is():

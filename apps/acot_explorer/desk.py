@@ -109,11 +109,11 @@ class Desk:
             fitting["stream"] = next(iter(dataset.streams))
         if self.settings.clip >= len(dataset):
             fitting["clip"] = len(dataset) - 1
+        if fitting:
+            self.settings.adjust(**fitting)
         field = self.settings.param["stream"]
         if list(field.objects) != list(dataset.streams):
             field.objects = list(dataset.streams)
-        if fitting:
-            self.settings.param.update(**fitting)
         return True
 
     def need_data(self) -> None:

@@ -162,7 +162,9 @@ class Explorer:
         self.desk.keep_upload(request, dataset)
         field = self.settings.param["dataset"]
         field.objects = {**field.names, f"{OWN_FILE}{name}": request.dataset}
-        self.settings.param.update(dataset=request.dataset, stream=next(iter(dataset.streams)), clip=0)
+        stream = next(iter(dataset.streams))
+        self.settings.param["stream"].objects = list({*self.settings.param["stream"].objects, stream})
+        self.settings.param.update(dataset=request.dataset, stream=stream, clip=0)
         self.notify(f"{name}: {len(dataset)} clips, {len(dataset.class_names)} classes", "success")
 
     # ------------------------------------------------------------ changes

@@ -144,6 +144,14 @@ class Settings(param.Parameterized):
         """Begin the history anew: the present state is where undo ends."""
         self._past, self._known = [], self.snapshot()
 
+    def adjust(self, **values: Any) -> None:
+        """Make settings fit what the last change brought with it (another data set has other streams)."""
+        self._undoing = True
+        try:
+            self._assign(values)
+        finally:
+            self._undoing = False
+
     def reset(self) -> None:
         """All settings at their defaults, as one change; the open step stays open."""
         defaults = {name: self.param[name].default for name in self.names()}
@@ -155,11 +163,20 @@ class Settings(param.Parameterized):
 
     def _assign(self, values: Mapping[str, Any]) -> None:
         allowed = {name: value for name, value in values.items() if self._accepts(name, value) is None}
+        self._admit(allowed.get("stream", self.stream))
         self.param.update(**allowed)
+
+    def _admit(self, stream: str) -> None:
+        """Let the stream be chosen; which ones there are is known only when the data set is loaded."""
+        field = self.param["stream"]
+        if stream not in field.objects:
+            field.objects = [*field.objects, stream]
 
     def _accepts(self, name: str, value: Any) -> str | None:
         """None when the value is allowed, else the reason why not."""
         field = self.param[name]
+        if name == "stream":
+            return None if isinstance(value, str) and 0 < len(value) <= 64 else "expected a stream's name"
         if isinstance(field, param.Selector):
             allowed = list(field.objects)
             return None if value in allowed else f"expected one of {', '.join(map(str, allowed))}"
@@ -197,6 +214,7 @@ class Settings(param.Parameterized):
                 good[name] = value
             else:
                 problems.append(f"{name} = {text[:40]}: {reason}")
+        self._admit(good.get("stream", self.stream))
         self.param.update(**good)
         return problems
 

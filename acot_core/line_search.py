@@ -20,7 +20,7 @@ SUFFICIENT_DECREASE = 1e-4
 """Armijo's constant of `curve`, whose steps are near-minimal anyway."""
 
 _COARSE = tuple(2.0**j for j in range(-10, 4))
-_FINE = 6  # points inside a bracket, in each of two rounds
+_FINE = 6  # points inside the bracket
 
 
 def backtracking(
@@ -101,12 +101,11 @@ def curve(line: Line, f: Tensor, slope: Tensor, guess: Tensor, longest: Tensor) 
     low = torch.where(rising, steps.gather(1, at), best)
     high = torch.where(rising, best, steps.gather(1, at + 2))
     fractions = torch.linspace(0, 1, _FINE + 2, dtype=f.dtype, device=f.device)
-    for _ in range(2):
-        trial = low + (high - low) * fractions  # (B, F + 2), ends included
-        slopes = line.slopes(trial)
-        at = (slopes[:, 1:-1] < 0).cumprod(1).sum(1, keepdim=True)  # the last point that still falls
-        low, high = trial.gather(1, at), trial.gather(1, at + 1)
-        falling, climbing = slopes.gather(1, at), slopes.gather(1, at + 1)
+    trial = low + (high - low) * fractions  # (B, F + 2), ends included
+    slopes = line.slopes(trial)
+    at = (slopes[:, 1:-1] < 0).cumprod(1).sum(1, keepdim=True)  # the last point that still falls
+    low, high = trial.gather(1, at), trial.gather(1, at + 1)
+    falling, climbing = slopes.gather(1, at), slopes.gather(1, at + 1)
     share = (falling / (falling - climbing)).nan_to_num(1.0).clamp(0, 1)
     polished = low + share * (high - low)
     better = line.values(polished) <= lowest

@@ -232,9 +232,9 @@ class ACOTObjective:
         slope = 2 * slope - ratio.sum(2)
         return torch.cat([slope[:, :, None] * A + ratio @ P, ratio.mT @ A], 1)
 
-    def line(self, U: Tensor, D: Tensor) -> Line:
-        """The objective along the retraction of U + sD, for tangent D."""
-        return make_line(self, self.responses(U), self.responses(D), D.mT @ D)
+    def line(self, U: Tensor, D: Tensor, S: Tensor) -> Line:
+        """The objective along the retraction of U + sD, for tangent D with S = D'D (B, k, k)."""
+        return make_line(self, self.responses(U), self.responses(D), S)
 
     def _terms(self, E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         n = self.weights.shape[1]

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Any, Self
 
-import joblib
 import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -28,7 +26,7 @@ from acot_core.sequences import (
     resolve_device,
     resolve_seed,
 )
-from acot_core.threads import one_thread
+from acot_core.threads import side_by_side
 from acot_core.transport import METHODS
 
 __all__ = ["ACOTPooling"]
@@ -223,20 +221,15 @@ class ACOTPooling(SubspacePooling):
         rows = [len(s) + m_i for s, m_i in zip(sequences, m, strict=True)]
         row_bytes = 4 * (2 * self.n_features_in_ + 16 * max(m))
         parts = list(chunks(rows, row_bytes, self.batch_bytes))
-        jobs = (joblib.delayed(self._pool_batch)([sequences[i] for i in part]) for part in parts)
-        n_jobs = joblib.effective_n_jobs(self.n_jobs)
-        if self.n_jobs is None and n_jobs == 1:
-            n_jobs = torch.get_num_threads()
-        if resolve_device(self.device).type != "cpu" or len(parts) == 1:
-            n_jobs = 1
+        one_by_one = resolve_device(self.device).type != "cpu"
+        batches = [[sequences[i] for i in part] for part in parts]
         yield from zip(
-            parts, joblib.Parallel(n_jobs, prefer="threads", return_as="generator")(jobs), strict=True
+            parts, side_by_side(self._pool_batch, batches, 1 if one_by_one else self.n_jobs), strict=True
         )
 
     def _pool_batch(self, sequences: list[Tensor]) -> np.ndarray:
-        with one_thread():
-            batch, _, result = self._solve(sequences)
-            return self._describe(batch, result.subspace).cpu().numpy()
+        batch, _, result = self._solve(sequences)
+        return self._describe(batch, result.subspace).cpu().numpy()
 
     def _solve(self, sequences: list[Tensor]) -> tuple[PaddedSequences, PaddedSequences, Alternation]:
         batch = pad(sequences).to(resolve_device(self.device))

@@ -145,9 +145,9 @@ class ReducedObjective:
         C = self.objective.response_gradient(self._responses(V), band)
         return self._stack(torch.nn.functional.pad(C, (0, 0, 0, self.metric.shape[1] - C.shape[1])))
 
-    def line(self, V: Tensor, D: Tensor) -> Line:
+    def line(self, V: Tensor, D: Tensor, S: Tensor) -> Line:
         """The objective along a retraction; see `ACOTObjective.line`."""
-        return make_line(self.objective, self._responses(V), self._responses(D), self.gram(D, D))
+        return make_line(self.objective, self._responses(V), self._responses(D), S)
 
     def _responses(self, V: Tensor) -> Tensor:
         q = self.metric.shape[1]

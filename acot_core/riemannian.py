@@ -69,36 +69,47 @@ def _times(U: Tensor, M: Tensor) -> Tensor:
     return U * M if M.shape[1] == 1 else U @ M
 
 
-# Rules for beta, by the numbers they need: gg = <g, g>, go = <g, old g>, oo = <old g, old g>, dg = <d, g> and
-# do = <d, old g>, where g is the new gradient, and old g and d, the last direction, were carried to it.
+@dataclass(frozen=True)
+class _Turn:
+    """What a rule for beta may ask: g is the new gradient, old g and d were carried to where it is."""
+
+    gg: Tensor  # <g, g>
+    oo: Tensor  # <old g, old g>
+    dd: Tensor  # <d, d>
+    g: Tensor
+    d: Tensor
+    carry: Callable[[], Tensor]  # gives the old gradient, carried to where g is
+    inner: Callable[[Tensor, Tensor], Tensor]
 
 
-def _fletcher_reeves(*, gg: Tensor, oo: Tensor, **_: Tensor) -> Tensor:
-    return gg / oo
+def _fletcher_reeves(turn: _Turn) -> Tensor:
+    return turn.gg / turn.oo
 
 
-def _polak_ribiere(*, gg: Tensor, go: Tensor, oo: Tensor, **_: Tensor) -> Tensor:
-    return ((gg - go) / oo).clamp_min(0)
+def _polak_ribiere(turn: _Turn) -> Tensor:
+    return ((turn.gg - turn.inner(turn.g, turn.carry())) / turn.oo).clamp_min(0)
 
 
-def _hestenes_stiefel(*, gg: Tensor, go: Tensor, dg: Tensor, do: Tensor, **_: Tensor) -> Tensor:
-    return ((gg - go) / (dg - do)).clamp_min(0)
+def _hestenes_stiefel(turn: _Turn) -> Tensor:
+    old = turn.carry()
+    gain = turn.inner(turn.d, turn.g) - turn.inner(turn.d, old)
+    return ((turn.gg - turn.inner(turn.g, old)) / gain).clamp_min(0)
 
 
-def _hager_zhang(
-    *, gg: Tensor, go: Tensor, oo: Tensor, dg: Tensor, do: Tensor, dd: Tensor, **_: Tensor
-) -> Tensor:
-    dy, yy = dg - do, gg - 2 * go + oo
-    beta = (gg - go - 2 * yy * dg / dy) / dy
+def _hager_zhang(turn: _Turn) -> Tensor:
+    old = turn.carry()
+    go, dg = turn.inner(turn.g, old), turn.inner(turn.d, turn.g)
+    dy, yy = dg - turn.inner(turn.d, old), turn.gg - 2 * go + turn.oo
+    beta = (turn.gg - go - 2 * yy * dg / dy) / dy
     # The truncation that their theorem of global convergence needs.
-    return torch.maximum(beta, -1 / (dd.sqrt() * oo.sqrt().clamp_max(0.01)))
+    return torch.maximum(beta, -1 / (turn.dd.sqrt() * turn.oo.sqrt().clamp_max(0.01)))
 
 
-def _steepest_descent(*, gg: Tensor, **_: Tensor) -> Tensor:
-    return torch.zeros_like(gg)
+def _steepest_descent(turn: _Turn) -> Tensor:
+    return torch.zeros_like(turn.gg)
 
 
-BETA_RULES: dict[str, Callable[..., Tensor]] = {
+BETA_RULES: dict[str, Callable[[_Turn], Tensor]] = {
     "fletcher-reeves": _fletcher_reeves,
     "polak-ribiere": _polak_ribiere,
     "hestenes-stiefel": _hestenes_stiefel,
@@ -270,9 +281,10 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
         return _times(W, _right_factor(gram(W, W), retraction))
 
     if hasattr(objective, "line"):
-        size = torch.linalg.matrix_norm(gram(d, d), 1).sqrt()
+        S = gram(d, d)
+        size = S.abs().sum(1).amax(1).sqrt()  # at least the largest singular value of d
         longest = 10 / size.clamp_min(torch.finfo(f.dtype).tiny)  # turns the subspace by 84 degrees or more
-        step = curve(objective.line(U, d), f, slope, torch.minimum(state.step, longest), longest)
+        step = curve(objective.line(U, d, S), f, slope, torch.minimum(state.step, longest), longest)
     else:
         step = backtracking(lambda s: objective.value(move(s)), f, slope, 2 * state.step, running)
     V = move(step)
@@ -285,16 +297,14 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     slow = running & ~(f - f_new > _GAIN * f.abs() * state.band)
     band = torch.where(slow, state.band * torch.where(moved, 0.8, 0.25), state.band)
     g_new = _gradient(objective, V, band)
-    g_old, d_old = (W - _times(V, gram(V, W)) for W in (g, d))  # vector transport by projection
     gg_new = torch.where(running, inner(g_new, g_new), gg)
-    beta = BETA_RULES[beta_rule](
-        gg=gg_new,
-        oo=gg,
-        go=inner(g_new, g_old),
-        dg=inner(d_old, g_new),
-        do=inner(d_old, g_old),
-        dd=dd,
-    )
+
+    def carry(W: Tensor) -> Tensor:  # vector transport by projection
+        return W - _times(V, gram(V, W))
+
+    d_old = carry(d)
+    turn = _Turn(gg=gg_new, oo=gg, dd=dd, g=g_new, d=d_old, carry=lambda: carry(g), inner=inner)
+    beta = BETA_RULES[beta_rule](turn)
     beta = torch.where(moved & beta.isfinite(), beta, 0)
     return _State(
         index=state.index,

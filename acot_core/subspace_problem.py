@@ -15,9 +15,9 @@ __all__ = ["FunctionObjective", "Objective", "RCGResult"]
 class Objective(Protocol):
     """B functions on the Grassmannian.
 
-    More is used where present: ``line(U, D)``, which gives the values along a retraction, ``kinked`` and
-    ``smoothed_gradient`` (see `ACOTObjective` for these), and ``gram(U, V)``, ``inner(U, V)`` where points
-    are held in coordinates of their own (see `ReducedObjective`).
+    More is used where present: ``line(U, D, D'D)``, which gives the values along the retraction of U + sD,
+    ``kinked`` and ``smoothed_gradient`` (see `ACOTObjective` for these), and ``gram(U, V)``, ``inner(U, V)``
+    where points are held in coordinates of their own (see `ReducedObjective`).
     """
 
     def value(self, U: Tensor) -> Tensor:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import TypeVar
 
+import joblib
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-__all__ = ["one_thread"]
+__all__ = ["one_thread", "side_by_side"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _lock = Lock()
 _inside = 0
@@ -41,3 +46,28 @@ def one_thread() -> Iterator[None]:
                 torch.set_num_threads(_before)
                 assert _limits is not None
                 _limits.restore_original_limits()
+
+
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None
+) -> Iterator[Result]:
+    """Results of ``work`` for each item, in their order, several at once by joblib, each on one thread.
+
+    Parameters
+    ----------
+    work : callable
+        Releases Python's lock for most of its time, as torch does, or runs in processes.
+    items : iterable
+    n_jobs : int, optional
+        As in `joblib.Parallel`. None is what `joblib.parallel_config` says, else one a thread of torch.
+    """
+    wanted = joblib.effective_n_jobs(n_jobs)
+    if n_jobs is None and wanted == 1:
+        wanted = torch.get_num_threads()
+    jobs = (joblib.delayed(_alone)(work, item) for item in items)
+    return joblib.Parallel(wanted, prefer="threads", return_as="generator")(jobs)
+
+
+def _alone(work: Callable[[Item], Result], item: Item) -> Result:
+    with one_thread():
+        return work(item)

@@ -29,6 +29,7 @@ from acot_core.datasets import data_root
 from acot_core.files import atomic_write
 from acot_core.records import environment
 from acot_core.sequences import chunks, normalize_frames, pad
+from acot_core.threads import side_by_side
 from acot_core.transport import cost_matrix, ipot
 
 HERE = Path(__file__).parent
@@ -70,15 +71,18 @@ def noise(sequences: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
 
 
 def ours(X: list[Tensor], Y: list[Tensor], k: int, n_iter: int, device: str) -> np.ndarray:
-    """The call path of `ACOTPooling`: chunks, padding, costs, plans, subspaces. Values of Eq. (10), (N,)."""
+    """The call path of `ACOTPooling`: batches, padding, costs, plans, subspaces. Values of Eq. (10), (N,)."""
+
+    def solve(at: np.ndarray) -> np.ndarray:
+        batch, negatives = pad([X[i] for i in at]).to(device), pad([Y[i] for i in at]).to(device)
+        found = alternate(batch, negatives, n_subspaces=k, n_iter=n_iter, ground_cost="sqeuclidean")
+        return -found.objective[:, -1].cpu().numpy()
+
     values = np.empty(len(X))
     rows = [len(x) + len(y) for x, y in zip(X, Y, strict=True)]
-    for at in chunks(rows, 4 * 4 * (X[0].shape[1] + max(map(len, Y))), 2**28):
-        batch, negatives = pad([X[i] for i in at]).to(device), pad([Y[i] for i in at]).to(device)
-        found = alternate(
-            batch, negatives, n_subspaces=k, n_iter=n_iter, ground_cost="sqeuclidean", n_alternations=1
-        )
-        values[at] = -found.objective[:, -1].cpu().numpy()
+    parts = list(chunks(rows, 4 * (2 * X[0].shape[1] + 16 * max(map(len, Y))), 2**26))
+    for at, part in zip(parts, side_by_side(solve, parts, None if device == "cpu" else 1), strict=True):
+        values[at] = part
     return values
 
 

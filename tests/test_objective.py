@@ -95,7 +95,7 @@ def test_line_is_the_objective_along_the_retraction(kind: str, k: int) -> None:
 
     f, U = objective(kind), point(k)
     direction = project(U, random_point(3, 12, k, torch.Generator().manual_seed(5), dtype=D))
-    line = f.line(U, direction)
+    line = f.line(U, direction, direction.mT @ direction)
     steps = torch.tensor([0.01, 0.5, 3.0], dtype=D).expand(3, 3)
     values = torch.stack([f.value(retract_qr(U, s * direction)) for s in steps[0]], 1)
     torch.testing.assert_close(line.values(steps), values)

@@ -112,7 +112,7 @@ class Part:
 
 _DATASETS: OrderedDict[Any, Any] = OrderedDict()
 _PARTS: OrderedDict[Any, Any] = OrderedDict()
-_KEPT = 6
+_KEPT = 8  # five seeds and three folds
 _LOCK = Lock()
 
 

@@ -66,7 +66,7 @@ def test_every_record_has_a_figure(drawn: dict, name: str) -> None:
 def test_labels_say_which_interval_and_how_many_seeds(drawn: dict) -> None:
     plot, record = drawn["sensitivity"]
     (legend,) = plot(record).legends
-    assert any("95% interval, 2 seeds" in text.get_text() for text in legend.get_texts())
+    assert any("each of 2 seeds" in text.get_text() for text in legend.get_texts())
 
 
 def test_axes_names_carry_the_quality_of_an_embedding(drawn: dict) -> None:

@@ -23,9 +23,12 @@ def plot_accuracies(record: ClassificationRecord, *, theme: Theme = "light", wid
         axes.errorbar(
             value, place, xerr=[below, above], fmt="none", ecolor=ink.foreground, elinewidth=0.9, capsize=2.5
         )
-        for y, text in zip(place, table["accuracy"], strict=True):
-            axes.text(2, y, f"{text:.0%}", va="center", color="#000000", fontweight="bold")
-        axes.axvline(100 / len(record.class_names), color=ink.muted, ls=":", lw=1)
+        for y, share in zip(place, value, strict=True):
+            axes.annotate(
+                f"{share:.0f}", (1, y), (4, 0), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", va="center", fontweight="bold", annotation_clip=False,
+            )  # fmt: skip
+        axes.axvline(100 / len(record.class_names), color=ink.foreground, ls=":", lw=1)
         axes.set_yticks(place, list(table["label"]))
         axes.set(xlim=(0, 100), xlabel="accuracy in %, with 95 % interval")
         axes.set_title(f"{int(table['n_test'].iloc[0])} test clips (dotted: chance)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from acot_core.experiments.one_clip import ClipView, DatasetView
 from acot_core.figures.style import ROLES, Theme, drawing, legend_below, new_figure
@@ -19,6 +20,7 @@ def plot_clip(record: ClipView, *, theme: Theme = "light", width: str = "column"
         image = heat.imshow(record.frames.T, aspect="auto", origin="lower", vmin=0, cmap="viridis")
         heat.grid(False)
         heat.set(xlabel="frame t", ylabel="feature", title=f"Clip {record.clip}, {record.class_name}")
+        heat.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.colorbar(image, ax=heat, label="activation", fraction=0.06, pad=0.02)
         features = np.arange(d)
         mean.plot(record.class_mean, features, color=ROLES["baseline"], label="mean of the class")
@@ -43,6 +45,8 @@ def plot_dataset(record: DatasetView, *, theme: Theme = "light", width: str = "c
         count.invert_yaxis()
         count.grid(axis="y", visible=False)
         length.hist(record.table["n_frames"], bins=16, color=ROLES["positives"], edgecolor=ink.background)
+        for axis in (count.xaxis, length.xaxis, length.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True))
         length.set(xlabel="frames in a clip", ylabel="clips", title="Lengths")
         return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from acot_core.experiments.one_clip import TransportStudy
 from acot_core.figures.style import ROLES, Theme, drawing, legend_below, new_figure
@@ -28,9 +29,10 @@ def plot_plan(record: TransportStudy, *, theme: Theme = "light", width: str = "c
         )
         axes.grid(False)
         axes.set(xlabel="negatives y, sorted", ylabel="frame t of X")
-        axes.set_title(
-            f"{_NAMES.get(record.method, record.method)}: cost {record.value:.4f} (exact {record.exact:.4f})"
-        )
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True))
+        beside = "" if record.method == "emd" else f" (exact {record.exact:.4f})"
+        axes.set_title(f"{_NAMES.get(record.method, record.method)}: cost {record.value:.4f}{beside}")
         figure.colorbar(image, ax=axes, label="share of a frame's mass", fraction=0.05, pad=0.02)
         return figure
 

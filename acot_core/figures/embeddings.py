@@ -29,7 +29,7 @@ def plot_embedding(record: EmbeddingRecord, *, theme: Theme = "light", width: st
     names = dict(zip(points["label"], points["class_name"], strict=True))
     rows, columns = (2, 2) if width == "column" else (1, len(panels))
     with drawing(theme) as ink:
-        figure, axes = new_figure(rows, columns, width=width, aspect=1.2)
+        figure, axes = new_figure(rows, columns, width=width, aspect=1.4)
         for letter, ax, name in zip("abcd", axes, panels, strict=False):
             for (label, kind), part in points[points["panel"] == name].groupby(["label", "kind"]):
                 place = rank[label]
@@ -41,7 +41,7 @@ def plot_embedding(record: EmbeddingRecord, *, theme: Theme = "light", width: st
             found = quality.loc[name]
             panel_label(ax, letter, PANELS[name])
             ax.set_xlabel(
-                f"t-SNE 1\nsilhouette {found['silhouette']:.2f}\n"
+                f"t-SNE 1\nsilhouette {round(found['silhouette'], 2) + 0.0:.2f}\n"
                 f"purity {found['purity']:.2f}, n = {found['n_points']:.0f}"
             )
             ax.set_xticks([])

@@ -138,7 +138,8 @@ def plot_overlap(record: PerturbationRecord, *, theme: Theme = "light", width: s
         ("overlap", "adversarial noise", ROLES["noise"], "o"),
     )
     with drawing(theme) as ink:
-        figure, (axes,) = new_figure(width=width, aspect=0.95)
+        tall = None if width == "column" else (0.3 * len(y) + 1.1) * (1.5 if width == "slide" else 1)
+        figure, (axes,) = new_figure(width=width, height=tall, aspect=0.95)
         _draw_overlap(axes, classes, y, series, ink)
         legend_below(figure, axes, n_cols=1 if width == "column" else 4)
     return figure

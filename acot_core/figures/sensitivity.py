@@ -30,12 +30,17 @@ def plot_sensitivity(record: SensitivityRecord, *, theme: Theme = "light", width
     base = 100 * record.scores.loc[record.scores["value"].isna(), "accuracy"].to_numpy(dtype=float)
     parameter = PARAMETERS[record.parameter]
     with drawing(theme):
-        figure, (axes,) = new_figure(width=width, height=None if width != "column" else 2.7)
+        figure, (axes,) = new_figure(width=width, aspect=0.83 if width == "column" else 0.52)
         # Values over decades stand at equal distances, zero among them.
         spread = values[values > 0]
         spaced = len(spread) > 1 and spread.max() / spread.min() > 50
         x = np.arange(len(values)) if spaced else values
-        band(axes, x, wide.to_numpy(), color=ROLES["subspace"], label="full ACOT", marker="o")
+        color = ROLES["subspace"]
+        if len(wide) == 2:  # an interval from two seeds would say nothing
+            axes.plot(x, wide.to_numpy().T, color=color, linewidth=0.7, alpha=0.7)
+            axes.plot(x, wide.mean(), color=color, marker="o", label="full ACOT (mean and each of 2 seeds)")
+        else:
+            band(axes, x, wide.to_numpy(), color=color, label="full ACOT", marker="o")
         if len(base):
             axes.axhline(
                 base.mean(), color=ROLES["baseline"], linestyle="--",

@@ -16,6 +16,8 @@ which is never smaller than the latter and equals it where all negatives score b
 
 from __future__ import annotations
 
+import copy
+
 import pandas as pd
 import torch
 from torch import Tensor
@@ -92,10 +94,12 @@ class ImageWGAN(WGAN):
         confidence = self.zeta(fake).float().softmax(-1).gather(1, batch.classes[:, None])
         scores, faked = self.h(real).float(), self.h(fake).float()
         low, high = torch.quantile(scores, torch.tensor([0.05, 0.95], device=scores.device))
+        fooled, accepted = confidence.squeeze(1) < 0.1, (faked >= low) & (faked <= high)
         values = {
-            "fooled": (confidence < 0.1).float().mean(),
+            "fooled": fooled.float().mean(),
             "confidence": confidence.mean(),
-            "accepted": ((faked >= low) & (faked <= high)).float().mean(),
+            "accepted": accepted.float().mean(),
+            "both": (fooled & accepted).float().mean(),
             "wasserstein": scores.mean() - faked.mean(),
             "noise_norm": noise.norm(dim=-1).mean(),
             "pixel_noise": (fake - real).square().mean().sqrt(),
@@ -113,7 +117,7 @@ def train_adversary(
     n_critic: int,
     batch_size: int,
     generator: torch.Generator,
-    eval_every: int = 100,
+    eval_every: int = 50,
     finish: bool = False,
     callback: Callback | None = None,
 ) -> pd.DataFrame:
@@ -133,14 +137,15 @@ def train_adversary(
     eval_every : int
         Iterations between two rows of the history, which are also reported to ``callback``.
     finish : bool
-        The networks are trained already: the critic counts in full from the start, image by image.
+        The networks are trained already: the critic counts in full from the start, image by image, and of all
+        iterations in the history that one stays for which most held-out images are both fooled and accepted.
 
     Returns
     -------
     DataFrame
         iteration, fooled (share of images with less than 10 % for the true class), confidence, accepted
-        (share of critic scores within the real ones' central 90 %), wasserstein, noise_norm (of the
-        latents), pixel_noise (root mean square).
+        (share of critic scores within the real ones' central 90 %), both (at once), wasserstein, noise_norm
+        (of the latents), pixel_noise (root mean square).
     """
     device = latents.device
 
@@ -152,6 +157,7 @@ def train_adversary(
     one = draw(1, *held_out, 256)
     test = Batch(one.frames[0], one.pivots[0], one.classes[0], one.normal[0])
     rows: list[dict[str, float]] = []
+    best: list[dict[str, Tensor]] = []
     clock = Clock("adversary, finished" if finish else "adversary", n_iter, callback)
     wgan.each_image = finish
     rates = {o: o.learning_rate for o in (wgan.critic_optimiser, wgan.generator_optimiser)}
@@ -159,6 +165,8 @@ def train_adversary(
         for step in range(n_iter + 1):
             if step % eval_every == 0 or step == n_iter:
                 rows.append({"iteration": step} | wgan.measure(test))
+                if finish and rows[-1]["both"] >= max(row["both"] for row in rows):
+                    best = [copy.deepcopy(part.state_dict()) for part in (wgan.generator, wgan.h)]
                 clock.report(step, **rows[-1])
             # Both rates fall to nothing, so that the game ends in its balance, not at a point of its orbit.
             for optimiser, rate in rates.items():
@@ -171,4 +179,6 @@ def train_adversary(
                     wgan.iterate(draw(n_critic + 1, latents, classes, batch_size))
     except Cancelled:
         pass
+    for part, state in zip((wgan.generator, wgan.h), best, strict=False):
+        part.load_state_dict(state)
     return pd.DataFrame(rows)

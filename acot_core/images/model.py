@@ -38,7 +38,8 @@ class ImageSettings:
     """Sizes of the networks and how they are trained.
 
     ``sigma``, ``lambda1`` and ``lambda2`` are those of Eq. (9), on latents. After ``n_iter`` iterations the
-    adversary is finished (`acot_core.images.adversary`) by ``finish_iter`` more, with weights of their own.
+    adversary is finished (`acot_core.images.adversary`) by ``finish_iter`` more, of one critic step each,
+    with weights of their own and a smaller rate for the critic.
     """
 
     classifier_width: int = 24
@@ -63,6 +64,7 @@ class ImageSettings:
     finish_lambda1: float = 0.03
     finish_lambda2: float = 0.1
     finish_learning_rate: float = 5e-4
+    finish_critic_rate: float = 1e-4
 
     @property
     def last_sigma(self) -> float:

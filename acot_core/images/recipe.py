@@ -18,7 +18,7 @@ from acot_core.sequences import resolve_device, resolve_seed
 __all__ = ["SETTINGS", "train_image_model"]
 
 SETTINGS: dict[str, ImageSettings] = {
-    "cifar10": ImageSettings(n_iter=1200, lambda1=0.1, lambda2=2.0, finish_iter=800),
+    "cifar10": ImageSettings(n_iter=1200, lambda1=0.1, lambda2=2.0, finish_iter=500),
     "shapes": ImageSettings(
         classifier_width=12,
         classifier_epochs=10,
@@ -162,12 +162,14 @@ def _train_adversary(
             clip=settings.clip,
             **{name: getattr(settings, phase + name) for name in weights},
         )
+        if finish:
+            wgan.critic_optimiser.learning_rate = settings.finish_critic_rate
         table = train_adversary(
             wgan,
             *own,
             held_out=others,
             n_iter=settings.finish_iter if finish else settings.n_iter,
-            n_critic=settings.n_critic,
+            n_critic=1 if finish else settings.n_critic,
             batch_size=settings.batch_size,
             generator=torch.Generator(model.device).manual_seed(model.seed + finish),
             finish=finish,

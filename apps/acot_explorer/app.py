@@ -8,6 +8,7 @@ from typing import Any
 import panel as pn
 
 from acot_explorer.jobs import runner
+from acot_explorer.mishaps import ignore_the_departed, tell
 from acot_explorer.page import Explorer
 
 __all__ = ["build"]
@@ -15,10 +16,11 @@ __all__ = ["build"]
 
 def build() -> Any:
     """The page of one visitor, ready for ``.servable()``."""
-    pn.extension("mathjax", notifications=True, throttled=True)
+    pn.extension("mathjax", notifications=True, throttled=True, exception_handler=tell)
     sys.setswitchinterval(0.002)  # training in a thread lets go of the interpreter sooner
     runner()
     explorer = Explorer()
     explorer.open()
+    pn.state.onload(ignore_the_departed)
     pn.state.onload(explorer.start)
     return explorer.page

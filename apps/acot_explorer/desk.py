@@ -32,6 +32,7 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.jobs: list[Job] = []
+        self.connected: Callable[[], bool] = lambda: True
         self._failed: dict[Hashable, str] = {}
 
     # ------------------------------------------------------------ jobs
@@ -53,9 +54,13 @@ class Desk:
     def rejoin(self, key: Hashable) -> None:
         """Take part in a job of that key that is under way: a reloaded page finds its work."""
         job = runner().find(key)
-        if job is not None and self.find(key) is None:
-            job.owners.add(self)
-            self.jobs.append(job)
+        if job is None or self.find(key) is not None:
+            return
+        job.owners.add(self)
+        self.jobs.append(job)
+        for owner in tuple(job.owners):
+            if isinstance(owner, Desk) and not owner.connected():
+                owner.release(job)  # the page before the reload: whoever pauses now shall be alone to decide
 
     def failed(self, key: Hashable) -> str | None:
         """Why the last job of that key failed."""

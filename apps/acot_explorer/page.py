@@ -47,6 +47,7 @@ class Explorer:
         self.settings = Settings()
         self.settings.param["dataset"].objects = {info.title: name for name, info in DATASETS.items()}
         self.desk = Desk(self.settings)
+        self.desk.connected = self._connected
         self._drawing = self._stale = False
         self._problems: list[str] = []
         self._document: Any = None
@@ -156,6 +157,12 @@ class Explorer:
         """The visitor is gone: stop what runs for nobody else, forget the uploads."""
         self._closed = True
         self.desk.close()
+
+    def _connected(self) -> bool:
+        """Whether a browser shows this page; one that was left or reloaded stays for half a minute more."""
+        context = None if self._document is None else self._document.session_context
+        session = getattr(context, "session", None)
+        return session is None or session.connection_count > 0
 
     def adopt_upload(self, request: DataRequest, dataset: SequenceDataset, name: str) -> None:
         """Make an uploaded data set the one that is shown."""

@@ -100,11 +100,20 @@ class UploadBox:
             "", severity="error", visible=False, sizing_mode="stretch_width", margin=(4, 8), closeable=False
         )
         self.chooser.param.watch(self._chosen, "value")
+        self._heard = self.chooser._handle_msg
+        self.chooser._handle_msg = self._hear
         self.template.on_click(lambda _: explorer.send_file("acot_template.npz", template_file()))
 
     def controls(self) -> list[Any]:
         """The widgets."""
         return [self.chooser, self.template, self.note]
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        """Show what the browser refused to send; the widget itself has no word for it."""
+        if message.get("status") == "error":
+            self._refuse(f"{str(message.get('error', 'The file could not be sent'))[:300]}.")
+        else:
+            self._heard(message)
 
     async def _chosen(self, event: Any) -> None:
         if not event.new:

@@ -103,7 +103,8 @@ class AdversaryStep(Step):
         super().__init__(explorer)
         self.job: Job | None = None
         self._stopped: set[AdversaryRequest] = set()
-        small: dict[str, Any] = {"size": "small", "margin": (4, 4)}
+        # Disabled until the data are there: a press before that would come to nothing.
+        small: dict[str, Any] = {"size": "small", "margin": (4, 4), "disabled": True}
         self.train = pmui.Button(label="Train", icon="play_arrow", color="primary", **small)
         self.pause = pmui.Button(label="Pause", icon="pause", variant="outlined", **small)
         self.step = pmui.Button(
@@ -169,6 +170,7 @@ class AdversaryStep(Step):
             self._stopped.add(AdversaryRequest.of(self.settings))
         self._release()
         self.refresh_buttons()
+        self.explorer.refresh()
 
     def _release(self) -> None:
         if self.busy and self.job is not None:

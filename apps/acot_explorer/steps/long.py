@@ -41,9 +41,10 @@ class LongStep(Step):
     def __init__(self, explorer: Any) -> None:
         super().__init__(explorer)
         self._stopped: set[Hashable] = set()
-        small: dict[str, Any] = {"size": "small", "margin": (4, 4)}
+        # Disabled until the data are there: a press before that would come to nothing.
+        small: dict[str, Any] = {"size": "small", "margin": (4, 4), "disabled": True}
         self.run_button = pmui.Button(label=self.verb, icon="play_arrow", **small)
-        self.stop_button = pmui.Button(label="Stop", icon="stop", variant="outlined", disabled=True, **small)
+        self.stop_button = pmui.Button(label="Stop", icon="stop", variant="outlined", **small)
         self.run_button.on_click(lambda _: self.run())
         self.stop_button.on_click(lambda _: self.stop())
 

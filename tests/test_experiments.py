@@ -165,7 +165,7 @@ def two_streams() -> SequenceDataset:
 
 @pytest.mark.parametrize("fusion", ["kernel", "mean"])
 def test_two_streams_know_more_than_one(fusion: str) -> None:
-    plan = Plan(Source.of(two_streams()), fusion=fusion)
+    plan = Plan(Source.of(two_streams()), fusion=fusion, candidates=2)
     scores = {(s.method, s.stream): s for s in judge(plan, [Entry("average"), Entry("pca")])}
     for name in ("average", "pca"):
         assert max(scores[name, s].accuracy for s in "ab") < 0.8
@@ -178,8 +178,12 @@ def test_fusion_by_hand() -> None:
     dataset = two_streams()
     from acot_core.experiments.cells import fuse_cell
 
-    streams = [{"stream": s, "setting": {}, "classifier": LINEAR} for s in "ab"]
-    options = [{"weights": w, "C": 10.0} for w in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5])]
+    kernel = {"kind": "kernel", "C": 10.0, "gamma": 1.0}
+    candidates = [{"setting": {}, "classifier": c} for c in (LINEAR, kernel)]
+    streams = [{"stream": s, "candidates": candidates} for s in "ab"]
+    weights = ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5])
+    options = [{"pick": [0, 0], "weights": w, "C": 10.0} for w in weights]
+    options.append({"pick": [1, 0], "weights": [1.0, 0.0], "C": 10.0})
     found = fuse_cell(
         source=Source.of(dataset), cache=None, dataset=None, name="average", seed=0, split=None, fold=None,
         n_folds=3, adversary={}, streams=streams, options=options,
@@ -192,6 +196,12 @@ def test_fusion_by_hand() -> None:
         gram /= np.diag(gram)[train].mean()
         svc = SVC(C=10.0, kernel="precomputed").fit(gram[np.ix_(train, train)], labels[train])
         assert found[key] == svc.score(gram[np.ix_(test, train)], labels[test])
+    means = np.stack([s.mean(0).numpy() for s in dataset.streams["a"]]).astype(float)
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    gram = np.exp((means @ means.T) ** 2 - 1)  # Eq. (14) of the lines they span
+    svc = SVC(C=10.0, kernel="precomputed").fit(gram[np.ix_(train, train)], labels[train])
+    picked = found["weights 1:0, C=10, candidates 1:0"]
+    assert picked == svc.score(gram[np.ix_(test, train)], labels[test])
     plan = Plan(Source.of(dataset), classifier=LINEAR)
     *_, fused = judge(plan, [Entry("average")])
     assert fused.accuracy == found["weights 0.5:0.5, C=10"]
@@ -218,7 +228,18 @@ def test_a_recorded_command_names_no_path_of_the_machine() -> None:
     assert _command(given.split()) == "table1 --seeds 2 --tune"
 
 
+def test_more_candidates_are_no_worse_on_the_folds() -> None:
+    plan = Plan(Source.of(two_streams()), classifiers=("linear",))
+    few, many = (
+        judge(replace(plan, candidates=n), [Entry("grp", {"n_subspaces": 1}, tune=True)])[-1] for n in (1, 3)
+    )
+    assert few.stream == many.stream == "fused"
+    assert many.cv_accuracy >= few.cv_accuracy
+
+
 def test_bad_plans() -> None:
+    with pytest.raises(ValueError, match="candidates"):
+        Plan(Source.of(tiny()), candidates=0)
     with pytest.raises(ValueError, match="tune_seeds"):
         Plan(Source.of(tiny()), tune_seeds=2)
     with pytest.raises(ValueError, match="fusion"):

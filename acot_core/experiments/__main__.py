@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--k", type=int, help="subspace dimension (default: the grid's or 1)")
     common.add_argument("--tune", action="store_true", help="choose the weights by cross-validation")
     common.add_argument("--tune-seeds", type=int, help="so many seeds choose the parameters for all")
+    common.add_argument("--candidates", type=int, default=1, help="settings a stream brings to the fusion")
     common.add_argument("--classifier", choices=_FIXED, help="table1: one setting, nothing is searched")
     common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
     common.add_argument("--parameter", default="n_subspaces", help="sensitivity: which one")
@@ -102,6 +103,7 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
     shared: dict[str, Any] = {"cache": options.cache, "callback": None if options.quiet else _progress}
     sweep = {**shared, "seeds": options.seeds, "n_jobs": options.jobs}
     tuned = {**sweep, "tune": options.tune, "tune_seeds": options.tune_seeds}
+    tuned["candidates"] = options.candidates
     streams = (options.stream,) if options.stream else ()
     split = options.split[0] if options.split else None
     k = {} if options.k is None else {"n_subspaces": options.k}

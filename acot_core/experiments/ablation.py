@@ -48,6 +48,7 @@ def ablation(
     adversary: Mapping[str, Any] | None = None,
     n_folds: int = 3,
     tune_seeds: int | None = None,
+    candidates: int = 1,
     fusion: str = "kernel",
     cache: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -84,6 +85,8 @@ def ablation(
         Folds of the inner cross-validation.
     tune_seeds : int, optional
         So many of the seeds choose the parameters, for all seeds together; None: each for itself.
+    candidates : int
+        How many of each stream's best settings the fusion of streams chooses from.
     fusion : {"kernel", "mean"}
         How the streams are fused; see `acot_core.experiments.fusion`.
     cache : path, optional
@@ -98,7 +101,7 @@ def ablation(
     plan = make_plan(
         dataset, options, seeds=seeds, splits=splits, streams=streams, classifiers=classifiers,
         classifier=classifier, adversary=adversary, n_folds=n_folds,
-        tune_seeds=tune_seeds, fusion=fusion, cache=cache, n_jobs=n_jobs,
+        tune_seeds=tune_seeds, candidates=candidates, fusion=fusion, cache=cache, n_jobs=n_jobs,
     )  # fmt: skip
     k = {} if n_subspaces is None else {"n_subspaces": n_subspaces}
     entries = []
@@ -122,6 +125,7 @@ def make_plan(
     adversary: Mapping[str, Any] | None = None,
     n_folds: int = 3,
     tune_seeds: int | None = None,
+    candidates: int = 1,
     fusion: str = "kernel",
     fuse: bool = True,
     cache: str | os.PathLike[str] | None = None,
@@ -136,6 +140,7 @@ def make_plan(
         fuse=fuse,
         n_folds=n_folds,
         tune_seeds=tune_seeds,
+        candidates=candidates,
         fusion=fusion,
         classifiers=tuple(classifiers),
         classifier=classifier,

@@ -84,21 +84,26 @@ def fuse_cell(
 ) -> dict[str, Any]:
     """Judge one SVM on the weighted sum of the streams' kernels, for every option: "accuracy" by option.
 
-    Each of ``streams`` names a stream, the setting of its pooling and its classifier; each of ``options`` the
-    weights and the SVM's penalty.
+    Each of ``streams`` names a stream and candidates, each the setting of its pooling and a classifier; each
+    of ``options`` which candidates to take, their weights and the SVM's penalty.
     """
     part = load_part(source, seed, split, fold, n_folds, cache)
     labels, truth = part.labels[part.train], part.labels[part.test]
     classes = np.unique(labels)
-    kernels = []
-    for s in streams:
-        pooled = _pool(part, name, s["setting"], s["stream"], seed, adversary, cache)
-        inside, across = _kernels(s["classifier"], *_products(s["classifier"]["kind"], pooled))
-        scale = float(np.diag(inside).mean()) or 1.0
-        kernels.append((inside / scale, across / scale))
+    kernels: list[list[tuple[NDArray, NDArray]]] = []
+    needed = [sorted({option["pick"][i] for option in options}) for i in range(len(streams))]
+    for s, picks in zip(streams, needed, strict=True):
+        kernels.append([(np.empty(0), np.empty(0))] * len(s["candidates"]))
+        for i in picks:
+            setting, classifier = s["candidates"][i]["setting"], s["candidates"][i]["classifier"]
+            pooled = _pool(part, name, setting, s["stream"], seed, adversary, cache)
+            inside, across = _kernels(classifier, *_products(classifier["kind"], pooled))
+            scale = float(np.diag(inside).mean()) or 1.0
+            kernels[-1][i] = (inside / scale, across / scale)
     accuracy = {}
     for option in options:
-        weighted = list(zip(option["weights"], kernels, strict=True))
+        taken = [own[i] for own, i in zip(kernels, option["pick"], strict=True)]
+        weighted = list(zip(option["weights"], taken, strict=True))
         inside, across = (sum(w * k[i] for w, k in weighted) for i in (0, 1))
         accuracy[fusion_key(option)] = _accuracy(_decide(option["C"], inside, across, labels), classes, truth)
     return {"accuracy": accuracy}
@@ -206,4 +211,6 @@ def classifier_key(classifier: Mapping[str, Any]) -> str:
 
 
 def fusion_key(option: Mapping[str, Any]) -> str:
-    return "weights " + ":".join(f"{w:g}" for w in option["weights"]) + f", C={option['C']:g}"
+    weights = "weights " + ":".join(f"{w:g}" for w in option["weights"]) + f", C={option['C']:g}"
+    taken = ", candidates " + ":".join(map(str, option["pick"])) if any(option["pick"]) else ""
+    return weights + taken

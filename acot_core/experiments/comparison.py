@@ -68,6 +68,7 @@ def comparison(
     adversary: Mapping[str, Any] | None = None,
     n_folds: int = 3,
     tune_seeds: int | None = None,
+    candidates: int = 1,
     fusion: str = "kernel",
     cache: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -82,14 +83,14 @@ def comparison(
         Names of `acot_core.experiments.methods.METHODS`.
     fixed : mapping of mappings, optional
         For some methods, parameters that are not searched.
-    dataset, seeds, splits, streams, tune, classifiers, adversary, n_folds, tune_seeds, fusion, cache, \
-    n_jobs, callback, **options
+    dataset, seeds, splits, streams, tune, classifiers, adversary, n_folds, tune_seeds, candidates, fusion, \
+    cache, n_jobs, callback, **options
         As in `acot_core.experiments.ablation`.
     """
     plan = make_plan(
         dataset, options, seeds=seeds, splits=splits, streams=streams, classifiers=classifiers,
-        adversary=adversary, n_folds=n_folds, tune_seeds=tune_seeds, fusion=fusion, cache=cache,
-        n_jobs=n_jobs,
+        adversary=adversary, n_folds=n_folds, tune_seeds=tune_seeds, candidates=candidates, fusion=fusion,
+        cache=cache, n_jobs=n_jobs,
     )  # fmt: skip
     given = {name: dict(values) for name, values in (fixed or {}).items()}
     for name in given:
@@ -112,6 +113,7 @@ def evaluate(
     adversary: Mapping[str, Any] | None = None,
     n_folds: int = 3,
     tune_seeds: int | None = None,
+    candidates: int = 1,
     fusion: str = "kernel",
     cache: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -128,7 +130,8 @@ def evaluate(
         Values of k.
     classifiers : sequence of {"linear", "kernel"}
         Each is judged by itself; its settings are chosen by cross-validation.
-    dataset, seeds, tune, streams, adversary, n_folds, tune_seeds, fusion, cache, n_jobs, callback, **options
+    dataset, seeds, tune, streams, adversary, n_folds, tune_seeds, candidates, fusion, cache, n_jobs, \
+    callback, **options
         As in `acot_core.experiments.ablation`.
     """
     frames, seconds, complete, config = [], 0.0, True, {}
@@ -136,8 +139,8 @@ def evaluate(
         for kind in classifiers:
             plan = make_plan(
                 dataset, {**options, "encoder": encoder}, seeds=seeds, streams=streams, classifiers=(kind,),
-                adversary=adversary, n_folds=n_folds, tune_seeds=tune_seeds, fusion=fusion, cache=cache,
-        n_jobs=n_jobs,
+                adversary=adversary, n_folds=n_folds, tune_seeds=tune_seeds, candidates=candidates,
+                fusion=fusion, cache=cache, n_jobs=n_jobs,
             )  # fmt: skip
             grid: list[tuple[str, dict[str, Any]]] = [("average", {})] + [
                 (name, {"n_subspaces": k}) for k in subspaces for name in ("grp", "acot")

@@ -1,22 +1,25 @@
 """Streams judged together (Sec. 4: two streams, as in two-stream recognition).
 
-Each stream keeps the pooling and the classifier that were chosen for it alone. With ``fusion="kernel"`` the
-streams' kernels, each of mean one on the training clips' diagonal, are added with weights and one SVM is
-fitted on the sum; weights and the SVM's penalty are chosen on the inner folds of the training clips, like all
-else, unless the plan fixes the classifier. With ``fusion="mean"``, and for methods that have no kernel, the
-streams' decision values are averaged (Simonyan & Zisserman, 2014).
+Each stream keeps the pooling and the classifier that were chosen for it alone, or, with ``candidates`` above
+one, one of the few that were best for it alone: what suits a stream by itself need not suit the pair. With
+``fusion="kernel"`` the streams' kernels, each of mean one on the training clips' diagonal, are added with
+weights and one SVM is fitted on the sum; candidates, weights and the SVM's penalty are chosen on the inner
+folds of the training clips, like all else, unless the plan fixes the classifier. With ``fusion="mean"``, and
+for methods that have no kernel, the streams' decision values are averaged (Simonyan & Zisserman, 2014).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acot_core.experiments.cells import fuse_cell, fusion_key
+from acot_core.experiments.cells import classifier_key, fuse_cell, fusion_key
 from acot_core.experiments.methods import method
 from acot_core.experiments.plan import Plan, Score
 
@@ -30,10 +33,11 @@ Run = Callable[[Any, list[dict[str, Any]], str], list[dict[str, Any] | None]]
 
 @dataclass(frozen=True)
 class Judged:
-    """One stream's test: its score, its decision values, its outer cell."""
+    """One stream's test: its score, its outer cell, its best settings first, its decision values."""
 
     score: Score
     cell: Mapping[str, Any]
+    candidates: Sequence[Mapping[str, Any]]
     decision: NDArray[np.float64]
     classes: NDArray
     truth: NDArray
@@ -52,12 +56,11 @@ def fuse(plan: Plan, judged: Sequence[Judged], run: Run) -> list[Score]:
     by_kernel = [g for g in whole if plan.fusion == "kernel" and method(g[0].score.method).kind != "signals"]
     scores = {id(g): _by_mean(g) for g in whole if not any(g is other for other in by_kernel)}
 
-    options = _options(plan, n_streams)
     inner = [
-        _cell(plan, group, fold, options)
+        _cell(group, fold, _options(plan, group))
         for group in by_kernel
         for fold in range(plan.n_folds)
-        if len(options) > 1 and group[0].score.seed in plan.tuning_seeds
+        if len(_options(plan, group)) > 1 and group[0].score.seed in plan.tuning_seeds
     ]
     accuracies: dict[str, list[dict[str, float]]] = {}
     for cell, result in zip(inner, run(fuse_cell, inner, "fusion"), strict=True):
@@ -65,35 +68,34 @@ def fuse(plan: Plan, judged: Sequence[Judged], run: Run) -> list[Score]:
             return []
         accuracies.setdefault(_chooser(plan, cell), []).append(result["accuracy"])
     chosen = [
-        _choose(accuracies.get(_chooser(plan, _cell(plan, g, 0, options)), []), options) for g in by_kernel
+        _choose(accuracies.get(_chooser(plan, _cell(group, 0, [])), []), _options(plan, group))
+        for group in by_kernel
     ]
-    outer = [_cell(plan, g, None, [option]) for g, (option, _) in zip(by_kernel, chosen, strict=True)]
+    outer = [_cell(group, None, [option]) for group, (option, _) in zip(by_kernel, chosen, strict=True)]
     for group, (option, mean), result in zip(
         by_kernel, chosen, run(fuse_cell, outer, "fusion test"), strict=True
     ):
         if result is not None:
             key = fusion_key(option)
-            scores[id(group)] = _score(group, result["accuracy"][key], mean, key)
+            scores[id(group)] = _score(group, result["accuracy"][key], mean, key, option["pick"])
     return [scores[id(group)] for group in whole if id(group) in scores]
 
 
-def _options(plan: Plan, n_streams: int) -> list[dict[str, Any]]:
-    """Weights of the streams and penalties of the SVM to choose from."""
+def _options(plan: Plan, group: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Which candidate of each stream, weights of the streams and penalties of the SVM to choose from."""
+    n = len(group)
+    equal = [1 / n] * n
     if plan.classifier is not None:
-        return [{"weights": [1 / n_streams] * n_streams, "C": plan.classifier["C"]}]
-    weights = [[w, 1 - w] for w in _WEIGHTS] if n_streams == 2 else [[1 / n_streams] * n_streams]
-    return [{"weights": w, "C": C} for w in weights for C in _PENALTIES]
+        return [{"pick": [0] * n, "weights": equal, "C": plan.classifier["C"]}]
+    weights = [[w, 1 - w] for w in _WEIGHTS] if n == 2 else [equal]
+    picks = product(*(range(len(j.candidates)) for j in group))
+    return [{"pick": list(p), "weights": w, "C": C} for p in picks for w in weights for C in _PENALTIES]
 
 
-def _cell(
-    plan: Plan, group: Sequence[Judged], fold: int | None, options: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _cell(group: Sequence[Judged], fold: int | None, options: list[dict[str, Any]]) -> dict[str, Any]:
     first = group[0].cell
     shared = {name: first[name] for name in ("dataset", "name", "seed", "split", "n_folds", "adversary")}
-    streams = [
-        {"stream": j.cell["stream"], "setting": j.cell["setting"], "classifier": j.cell["classifiers"][0]}
-        for j in group
-    ]
+    streams = [{"stream": j.cell["stream"], "candidates": [dict(c) for c in j.candidates]} for j in group]
     return {**shared, "fold": fold, "streams": streams, "options": options}
 
 
@@ -116,12 +118,15 @@ def _by_mean(group: Sequence[Judged]) -> Score:
     return _score(group, accuracy, float("nan"), "mean of decision values")
 
 
-def _score(group: Sequence[Judged], accuracy: float, cv_accuracy: float, how: str) -> Score:
+def _score(
+    group: Sequence[Judged], accuracy: float, cv_accuracy: float, how: str, pick: Sequence[int] | None = None
+) -> Score:
+    used = [j.candidates[i] for j, i in zip(group, pick or [0] * len(group), strict=True)]
     return replace(
         group[0].score,
         stream="fused",
         accuracy=accuracy,
         cv_accuracy=cv_accuracy,
-        parameters=" + ".join(j.score.parameters for j in group),
-        classifier=" + ".join(j.score.classifier for j in group) + f"; {how}",
+        parameters=" + ".join(json.dumps(c["setting"], sort_keys=True) for c in used),
+        classifier=" + ".join(classifier_key(c["classifier"]) for c in used) + f"; {how}",
     )

@@ -43,6 +43,8 @@ class Plan:
         How many of the seeds choose the parameters, together, by the mean over their inner folds: the first
         ones. All seeds then share that choice, which rests on training clips alone as before, is steadier and
         cheaper. None lets each seed choose for itself.
+    candidates : int
+        How many of each stream's best settings are tried when streams are fused by kernels.
     fusion : {"kernel", "mean"}
         How streams are judged together: one SVM on a weighted sum of their kernels, or the mean of their
         decision values. See `acot_core.experiments.fusion`.
@@ -65,6 +67,7 @@ class Plan:
     fuse: bool = True
     n_folds: int = 3
     tune_seeds: int | None = None
+    candidates: int = 1
     fusion: str = "kernel"
     classifiers: tuple[str, ...] = ("linear", "kernel")
     adversary: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +83,8 @@ class Plan:
             raise ValueError(f"classifiers: expected 'linear' and/or 'kernel', got {self.classifiers!r}")
         if self.tune_seeds is not None and not 1 <= self.tune_seeds <= len(self.seeds):
             raise ValueError(f"tune_seeds: expected 1 to {len(self.seeds)} seeds, got {self.tune_seeds!r}")
+        if self.candidates < 1:
+            raise ValueError(f"candidates: expected at least 1, got {self.candidates!r}")
         if self.fusion not in ("kernel", "mean"):
             raise ValueError(f"fusion: expected 'kernel' or 'mean', got {self.fusion!r}")
 

@@ -67,15 +67,16 @@ def judge(plan: Plan, entries: Sequence[Entry], callback: Callback | None = None
         if result is None:
             return []
         accuracies.setdefault(plan.chooser(cell), []).append(result["accuracy"])
-    chosen = [run.choose(accuracies) for run in runs]
+    ranked = [run.rank(accuracies) for run in runs]
+    chosen = [choices[0] for choices in ranked]
     outer = [
         run.cell(None, c.setting) | {"classifiers": [c.classifier]}
         for run, c in zip(runs, chosen, strict=True)
     ]
     found = _run(plan, score_cell, outer, callback, "test")
     judged = [
-        _judged(run, choice, cell, result)
-        for run, choice, cell, result in zip(runs, chosen, outer, found, strict=True)
+        _judged(run, choices, cell, result)
+        for run, choices, cell, result in zip(runs, ranked, outer, found, strict=True)
         if result is not None
     ]
     scores = [j.score for j in judged]
@@ -135,8 +136,11 @@ class _Run:
             for setting in self.settings
         ]
 
-    def choose(self, accuracies: Mapping[str, list[dict[str, float]]]) -> _Choice:
-        """The setting with the best mean accuracy over the folds; the first of equals."""
+    def rank(self, accuracies: Mapping[str, list[dict[str, float]]]) -> list[_Choice]:
+        """The settings, each with its best classifier, from the best mean accuracy over the folds downwards.
+
+        The first of equals comes first. Where there is but one setting, its kinds of kernel are ranked.
+        """
         choices = []
         for setting in self.settings:
             folds = accuracies.get(
@@ -147,7 +151,12 @@ class _Run:
                     continue
                 mean = float(np.mean([f[classifier_key(option)] for f in folds])) if folds else float("nan")
                 choices.append(_Choice(mean, setting, option))
-        return max(choices, key=lambda c: c.cv_accuracy)
+        ranked: dict[str, _Choice] = {}
+        for choice in sorted(choices, key=lambda c: -c.cv_accuracy):
+            kernel = {name: value for name, value in choice.classifier.items() if name != "C"}
+            name = json.dumps(choice.setting if len(self.settings) > 1 else kernel, sort_keys=True)
+            ranked.setdefault(name, choice)
+        return list(ranked.values())
 
 
 def _train_adversaries(plan: Plan, cells: list[dict[str, Any]], callback: Callback | None) -> bool:
@@ -197,7 +206,11 @@ def _classifiers(name: str, plan: Plan) -> list[dict[str, Any]]:
     return [option for kind in kinds for option in CLASSIFIERS[kind]]
 
 
-def _judged(run: _Run, choice: _Choice, cell: Mapping[str, Any], result: Mapping[str, Any]) -> Judged:
+def _judged(
+    run: _Run, choices: Sequence[_Choice], cell: Mapping[str, Any], result: Mapping[str, Any]
+) -> Judged:
+    choice = choices[0]
+    candidates = [{"setting": c.setting, "classifier": c.classifier} for c in choices[: run.plan.candidates]]
     dataset = run.plan.source.get(run.seed)
     train, test = dataset.split(run.split)
     key = classifier_key(choice.classifier)
@@ -214,7 +227,8 @@ def _judged(run: _Run, choice: _Choice, cell: Mapping[str, Any], result: Mapping
         n_test=len(test),
     )
     classes = np.unique(dataset.labels[train])
-    return Judged(score, cell, np.asarray(result["decision"][key]), classes, dataset.labels[test])
+    decision = np.asarray(result["decision"][key])
+    return Judged(score, cell, candidates, decision, classes, dataset.labels[test])
 
 
 def assert_blind(

@@ -133,6 +133,7 @@ def plan_config(plan: Plan, **more: Any) -> dict[str, Any]:
         "fusion": plan.fusion,
         "n_folds": plan.n_folds,
         "tune_seeds": plan.tune_seeds,
+        "candidates": plan.candidates,
         "classifiers": list(plan.classifiers),
         "classifier": dict(plan.classifier) if plan.classifier else None,
         "adversary": dict(plan.adversary),

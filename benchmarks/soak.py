@@ -207,10 +207,10 @@ def main() -> None:
                 minutes=arguments.minutes, sessions=arguments.sessions, seed=arguments.seed,
             )  # fmt: skip
             browser.close()
-        errors, lines = errors_in(log), log.read_text().splitlines()
-    result = {"environment": environment(), "load": os.getloadavg(), "errors_in_log": errors} | found
-    result["last_lines_of_log"] = lines[-20:] if errors else []
-    atomic_write(arguments.out, (json.dumps(result, indent=1) + "\n").encode())
+            errors, lines = errors_in(log), log.read_text().splitlines()
+            result = {"environment": environment(), "load": os.getloadavg(), "errors_in_log": errors} | found
+            result["last_lines_of_log"] = lines[-20:] if errors else []
+            atomic_write(arguments.out, (json.dumps(result, indent=1) + "\n").encode())
     print(json.dumps({k: v for k, v in result.items() if k not in ("samples", "environment")}, indent=1))
 
 

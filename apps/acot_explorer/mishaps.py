@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -26,11 +27,23 @@ def tell(error: BaseException) -> None:
 
 
 def ignore_the_departed() -> None:
-    """Take it as no error, in the running event loop, that a visitor left while something was being sent.
+    """Take it as no error that a visitor left while something was sent to them, or came from them.
 
-    Panel writes to a session's socket in tasks that nobody waits for, so that the loop would report each one.
+    Panel writes to a session's socket in tasks that nobody waits for, so that the loop would report each;
+    bokeh forgets a session at once when its page is closed, and then fails at the messages still under way.
     """
-    asyncio.get_running_loop().set_exception_handler(_handle)
+    for name in ("bokeh.server.protocol_handler", "tornado.application"):
+        logging.getLogger(name).addFilter(_concerns_somebody)  # once only, however often it is called
+    with contextlib.suppress(RuntimeError):  # no loop yet: the page that is made for warming up
+        asyncio.get_running_loop().set_exception_handler(_handle)
+
+
+def _concerns_somebody(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    trace = error.__traceback__ if isinstance(error, AssertionError) else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is None or trace.tb_frame.f_globals.get("__name__") != "bokeh.server.connection"
 
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

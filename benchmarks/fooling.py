@@ -4,7 +4,8 @@
     python -m benchmarks.fooling --seeds 5 --only paper faster    # some settings; the others stay as they are
 
 Every setting is one of `acot_core.experiments.fooling`. Writes benchmarks/results/fooling.json: for each
-setting, encoder, stream and σ the fooling and misclassification rates at the end of training, the share of
+setting, encoder, stream and σ the fooling and misclassification rates at the end of training, the highest
+fooling rate on the way (its mean over seeds, and its lowest), the share of
 frames that the generator could know (`acot_core.quality.knowable_rate`), and the closeness of negatives and
 of random ones of equal norm by four measures, with the number of seeds in which the negatives were closer.
 """
@@ -23,7 +24,7 @@ from acot_core.files import atomic_write
 from acot_core.records import environment
 
 BOTH, ALL = ("pose", "motion"), (0.005, 0.01, 0.1)
-EVERY = {"eval_every": 200}
+EVERY = {"eval_every": 50}
 RUNS: dict[str, list[tuple[str, dict[str, Any], tuple[str, ...], tuple[float, ...]]]] = {
     "paper": [(encoder, FAITHFUL | EVERY, BOTH, (0.01,)) for encoder in ("untrained", "trained")],
     "faster": [(encoder, FASTER | EVERY, ("pose",), (0.01,)) for encoder in ("untrained", "trained")],
@@ -46,6 +47,9 @@ def summary(setting: str, encoder: str, record: FoolingRecord) -> list[dict[str,
             for column in ("fooling_rate", "misclassification_rate", "noise_norm"):
                 values = last.loc[last["split"] == split, column]
                 row |= {prefix + column: values.mean(), f"{prefix}{column}_std": values.std()}
+        train = curves[curves["split"] == "train"]
+        highest = train.groupby("seed")["fooling_rate"].max()
+        row |= {"highest_fooling_rate": highest.mean(), "lowest_of_the_highest": highest.min()}
         row["knowable_rate"] = quality["knowable_rate"].mean()
         for name in CLOSENESS:
             columns = (name, f"random_{name}", f"data_{name}")

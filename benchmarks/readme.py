@@ -114,6 +114,52 @@ def difference(found: dict[str, Any]) -> str:
     return f"{found['mean']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}]"
 
 
+def solvers(result: dict[str, Any]) -> str:
+    """Pooling and IPOT beside their peers, growth with each size, memory, and the eigensolver."""
+    header = ["workload", "k", "iterations", "ours, s", "peer, s", "speed-up", "value", "peer's value"]
+    header.append("to the peer's value: iterations, speed-up")
+    rows = []
+    for r in result["pooling"]:
+        sooner = "not reached"
+        if r["iterations_to_peer_value"] is not None:
+            sooner = f"{r['iterations_to_peer_value']}, {r['speedup_to_peer_value']:.1f}x"
+        cells = [f"{r['workload']} ({r['n']}), {r['device']}", f"{r['k']}", f"{r['n_iter']}"]
+        cells += [f"{r['seconds']:.2f}", f"{r['peer_seconds']:.2f}", f"{r['speedup']:.1f}x"]
+        rows.append([*cells, f"{r['value']:.4f}", f"{r['peer_value']:.4f}", sooner])
+    pooled = table(header, rows)
+    header = ["IPOT", "seconds", "largest relative gap to exact", "beside plain"]
+    transport = table(
+        header,
+        [
+            [
+                r["solver"],
+                f"{r['seconds']:.2f}",
+                f"{r['relative_gap']:.0e}",
+                f"{r['speedup_over_plain']:.1f}x",
+            ]
+            for r in result["transport"]
+        ],
+    )
+    parts = ("inner products", "plan", "descent")
+    growth = table(
+        ["grown", *(f"{part}, ms" for part in parts)],
+        [
+            [f"{r['grown']} = {r[r['grown']]}", *(f"{1e3 * r[part]:.0f}" for part in parts)]
+            for r in result["growth"]
+        ],
+    )
+    m, e = result["memory"], result["eigen"]
+    words = (
+        f"{m['sequences']} sequences ({m['frames']} frames, d = {m['d']}, {m['data_gb']:.2f} GB): "
+        f"{m['seconds']:.0f} s, {m['beyond_data_gb']:.2f} GB beyond the data. Eigenvectors instead of descent"
+        f" ({e['eigen_iterations']} rounds on {e['problems']} problems, k = {e['k']}): value "
+        f"{e['eigen_value']:.4f} in {e['eigen_seconds']:.2f} s; conjugate gradient {e['cg_value_5']:.4f} in "
+        f"{e['cg_seconds_5']:.2f} s (5 iterations) and {e['cg_value_100']:.4f} in {e['cg_seconds_100']:.2f} s"
+        " (100)."
+    )
+    return "\n\n".join([pooled, transport, growth, words])
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "table1_planted_linear": table1,
     "table1_jhmdb_untrained_k4_kernel": table1,
@@ -125,6 +171,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "plans_jhmdb": plans,
     "landscape_planted": landscape,
     "images_cifar10": images,
+    "solvers": solvers,
 }
 """How the results of each file become a table; a file is read only where README has its marks."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,6 +107,10 @@ def load(
     server : int
         Process identifier of the server.
     """
+    def tell(what: str) -> None:
+        print(f"{time.strftime('%X')} {what}, server {resident(server)} MB", file=sys.stderr, flush=True)
+
+    tell("begin")
     first = open_page(browser, f"{url}?{CHOSEN}")
     first.locator("img:visible").first.wait_for()  # the adversary that all visitors share is trained
     first.context.close()
@@ -117,11 +122,13 @@ def load(
     for page in trainers:
         page.get_by_role("button", name="Run the sweep").click()
         page.get_by_text(re.compile("adversaries 1 of 30")).first.wait_for()
+    tell("two train")
     for number in range(rounds):
         visitors = [
             _Visitor(open_page(browser, f"{url}?{CHOSEN}&clip={sessions * number + i}"), random.Random(i))
             for i in range(sessions)
         ]
+        tell(f"round {number + 1}: {sessions} sessions are open")
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for visitor in visitors:
@@ -132,6 +139,7 @@ def load(
         while any(visitor.waits() for visitor in visitors) and time.monotonic() < patience:
             time.sleep(0.2)
         memory.append(resident(server))
+        tell(f"round {number + 1} is over after {moves} moves")
         for visitor in visitors:
             if visitor.waits():
                 visitor.broken.append("a figure that never came")
@@ -144,9 +152,11 @@ def load(
     for page in trainers:
         page.context.close()
     time.sleep(_GONE_SECONDS)
+    tell("all are gone")
     again = open_page(browser, f"{url}?{TRAINING}&seed=1")
     again.get_by_text("Choose a parameter and press").wait_for()  # not "Sweeping …", as while it runs
     again.context.close()
+    tell("training has stopped")
     expected = _expected(states)
     return {
         "sessions": sessions,

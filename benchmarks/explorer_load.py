@@ -48,7 +48,10 @@ window.__watch = (image) => {
     window.__seen.add([...new Uint8Array(sum)].map((b) => b.toString(16).padStart(2, "0")).join(""))
   }
   note()
+  let last = image.dataset.serial
   new MutationObserver(async () => {
+    if (image.dataset.serial === last) { return }  // set anew, to the same picture
+    last = image.dataset.serial
     await image.decode().catch(() => {})
     if (window.__press !== null) { window.__times.push(performance.now() - window.__press) }
     window.__press = null
@@ -107,6 +110,7 @@ def load(
     server : int
         Process identifier of the server.
     """
+
     def tell(what: str) -> None:
         print(f"{time.strftime('%X')} {what}, server {resident(server)} MB", file=sys.stderr, flush=True)
 

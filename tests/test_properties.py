@@ -2,11 +2,12 @@
 
 More than 5,000 cases, the same in every run; ``ACOT_HYPOTHESIS=deep`` makes it twenty times as many new ones.
 
-What it found, and what was mended: masked arrays lost their masks, sparse tensors, long doubles, arrays without
-axes and missing or mixed labels ended in other errors than a ValueError, or in none; a transport option that the
-solver does not know was a TypeError; ``transport="random"`` failed once some sequences had stopped alternating;
-the kernel of Eq. (14) differed in the seventh digit between a set and its parts. Not mended: numpy drops NUL
-characters at the end of labels. The deep profile has been run for about a third of the tests.
+What it found, and what was mended: masked arrays lost their masks, sparse tensors, long doubles, arrays
+without axes and missing or mixed labels ended in other errors than a ValueError, or in none; a transport
+option that the solver does not know was a TypeError; ``transport="random"`` failed once some sequences
+had stopped alternating; the kernel of Eq. (14) differed in the seventh digit between a set and its
+parts. Not mended: numpy drops NUL characters at the end of labels. The deep profile has been run for
+about a third of the tests.
 """
 
 from __future__ import annotations

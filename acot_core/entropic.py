@@ -7,17 +7,19 @@ Sinkhorn scaling. It converges to the exact plan for any beta; a smaller beta ne
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from acot_core.couplings import TransportPlan, check_problem, marginal_error, warn_unconverged
+from acot_core.threads import side_by_side
 
 __all__ = ["ipot", "sinkhorn"]
 
 _CHECK_EVERY = 10
-_BLOCK_BYTES = 2**20  # kernel and plan, twice each, of the problems that are iterated together on a CPU
+_BLOCK_BYTES = 2**22  # kernel and plan, twice each, of the problems that are iterated together on a CPU
 _MARGINAL_TOLERANCE = 1e-4
 
 
@@ -100,8 +102,8 @@ def ipot(
     block = len(cost)
     if cost.device.type == "cpu" and not trace:
         block = max(1, _BLOCK_BYTES // (4 * cost[:1].numel() * cost.element_size()))
-    for i in range(0, len(cost), max(block, 1)):
-        part = slice(i, i + block)
+
+    def solve(part: slice) -> None:
         c, p, q, g = shifted[part], a[part], b[part], potential[part] / step[part, None]
         iterate = _in_log_domain if ratio > 200 else _in_primal_domain
         every = 1 if trace else _CHECK_EVERY
@@ -122,6 +124,12 @@ def ipot(
                 open_ = open_ & ~stop
             if last or (tol > 0 and not bool(open_.any())):
                 break
+
+    parts = [slice(i, i + block) for i in range(0, len(cost), max(block, 1))]
+    if len(parts) > 1:
+        deque(side_by_side(solve, parts), maxlen=0)
+    elif parts:
+        solve(parts[0])
     error = marginal_error(plan, a, b)
     answer = TransportPlan(
         plan,

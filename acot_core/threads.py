@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import joblib
 import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 __all__ = ["one_thread", "side_by_side"]
 
@@ -19,7 +20,13 @@ Result = TypeVar("Result")
 _lock = Lock()
 _inside = 0
 _before = 1
-_limits: threadpool_limits | None = None
+_limits: Any = None
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """Finding them takes milliseconds; torch's and numpy's are there by now."""
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -32,7 +39,7 @@ def one_thread() -> Iterator[None]:
     """
     global _inside, _before, _limits
     with _lock:
-        before, limits = torch.get_num_threads(), threadpool_limits(1)
+        before, limits = torch.get_num_threads(), _pools().limit(limits=1)
         torch.set_num_threads(1)
         if _inside == 0:
             _before, _limits = before, limits
@@ -44,7 +51,6 @@ def one_thread() -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 torch.set_num_threads(_before)
-                assert _limits is not None
                 _limits.restore_original_limits()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import Lock, local
 from typing import Any, TypeVar
 
 import joblib
@@ -18,9 +18,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _lock = Lock()
-_inside = 0
+_inside = 0  # threads in the block
 _before = 1
 _limits: Any = None
+
+
+class _Here(local):
+    inside = 0  # how deep this thread is in the block
+
+
+_here = _Here()
 
 
 @cache
@@ -44,9 +51,11 @@ def one_thread() -> Iterator[None]:
         if _inside == 0:
             _before, _limits = before, limits
         _inside += 1
+    _here.inside += 1
     try:
         yield
     finally:
+        _here.inside -= 1
         with _lock:
             _inside -= 1
             if _inside == 0:
@@ -67,6 +76,8 @@ def side_by_side(
     n_jobs : int, optional
         As in `joblib.Parallel`. None is what `joblib.parallel_config` says, else one a thread of torch.
     """
+    if _here.inside:  # this thread is one of several already
+        return map(work, items)
     wanted = joblib.effective_n_jobs(n_jobs)
     if n_jobs is None and wanted == 1:
         wanted = torch.get_num_threads()

@@ -410,7 +410,9 @@ def test_every_control_changes_the_record_and_nothing_else_does(at, step):
         assert tables() == before, name
     # What has no effect on these data, or is another control's: the rest of the row.
     assert controls <= {"stream", "encoder", "clip"}
-    for name in set(MOVED) - set(page.steps[step].inputs):
+    for name in sorted(set(MOVED) - set(page.steps[step].inputs)):
+        if getattr(page.settings, name) == MOVED[name]:
+            continue  # no change, and none to undo
         page.settings.param.update(**{name: MOVED[name]})
         assert tables() == before, name
         page.settings.undo()

@@ -211,11 +211,15 @@ class Explorer:
     def _open_step(self) -> None:
         name = self.settings.step
         self.map.current = name
+        self._view(name)
+        for other, view in self._views.items():
+            view.layout.visible = other == name
+
+    def _view(self, name: str) -> StepView:
         if name not in self._views:
             self._views[name] = StepView(self.steps[name], self._move)
             self.stage.append(self._views[name].layout)
-        for other, view in self._views.items():
-            view.layout.visible = other == name
+        return self._views[name]
 
     def _move(self, by: int) -> None:
         names = list(STEPS)
@@ -281,7 +285,7 @@ class Explorer:
         try:
             request = step.request()
         except NotReady as reason:
-            self._views[step.name].remark.object = ""
+            self._view(step.name).remark.object = ""
             for panel in step.panels:
                 panel.say(str(reason))
             return None
@@ -319,7 +323,7 @@ class Explorer:
     def _show(self, step: Step, show: Callable[[], None], remark: str) -> None:
         show()
         if remark:
-            self._views[step.name].remark.object = remark
+            self._view(step.name).remark.object = remark
 
     async def in_background(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function in the figure pool without holding up anybody."""

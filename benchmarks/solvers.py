@@ -393,23 +393,27 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the sequences, once")
+    parser.add_argument("--only", nargs="+", choices=("transport", "pooling", "growth", "memory", "eigen"))
     parser.add_argument("--output", type=Path, default=HERE / "results" / "solvers.json")
     arguments = parser.parse_args()
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=HERE
     ).stdout.strip()
-    results = {
-        "environment": environment(),
-        "commit": commit,
-        "seed": SEED,
-        "quick": arguments.quick,
-        "transport": transport(arguments.quick, devices),
-        "pooling": pooling(arguments.quick, devices),
-        "growth": growth(arguments.quick),
-        "memory": memory(200 if arguments.quick else 6766),
-        "eigen": eigen(arguments.quick),
+    parts: dict[str, Callable[[], Any]] = {
+        "transport": lambda: transport(arguments.quick, devices),
+        "pooling": lambda: pooling(arguments.quick, devices),
+        "growth": lambda: growth(arguments.quick),
+        "memory": lambda: memory(200 if arguments.quick else 6766),
+        "eigen": lambda: eigen(arguments.quick),
     }
+    results: dict[str, Any] = {"commits": {}}
+    if arguments.only and arguments.output.exists():  # the other parts stay
+        results = json.loads(arguments.output.read_text())
+    results |= {"environment": environment(), "seed": SEED, "quick": arguments.quick}
+    for name in arguments.only or parts:
+        results[name] = parts[name]()
+        results["commits"][name] = commit
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(arguments.output, (json.dumps(results, indent=1) + "\n").encode())
     print(f"written to {arguments.output.name}")

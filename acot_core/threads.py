@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 _lock = Lock()
 _inside = 0  # threads in the block
 _before = 1
-_limits: Any = None
+_blas: Any = None
 
 
 class _Here(local):
@@ -40,16 +40,17 @@ def _pools() -> ThreadpoolController:
 def one_thread() -> Iterator[None]:
     """Compute on one thread within the block: sums are then added in the same order everywhere.
 
-    Last bits matter: a sequence's noise is keyed by its content (`acot_core.sequences.content_seed`). The
-    number of threads belongs to the process; where several threads are in the block, the last to leave gives
-    it back.
+    Last bits matter: a sequence's noise is keyed by its content (`acot_core.sequences.content_seed`).
+    OpenMP's number of threads belongs to the calling thread, which gets it back when it leaves; BLAS's and
+    torch's belong to the process, and come back when no thread is in the block any more.
     """
-    global _inside, _before, _limits
+    global _inside, _before, _blas
     with _lock:
-        before, limits = torch.get_num_threads(), _pools().limit(limits=1)
-        torch.set_num_threads(1)
+        before = torch.get_num_threads()
+        openmp = _pools().select(user_api="openmp").limit(limits=1)
         if _inside == 0:
-            _before, _limits = before, limits
+            _before, _blas = before, _pools().select(user_api="blas").limit(limits=1)
+        torch.set_num_threads(1)
         _inside += 1
     _here.inside += 1
     try:
@@ -60,7 +61,8 @@ def one_thread() -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 torch.set_num_threads(_before)
-                _limits.restore_original_limits()
+                _blas.restore_original_limits()
+            openmp.restore_original_limits()
 
 
 def side_by_side(

@@ -1,6 +1,7 @@
 """ACOT pooling as an estimator: correctness, invariances, scikit-learn's manners, bad input."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import joblib
 import numpy as np
@@ -17,6 +18,7 @@ from acot_core.alternation import alternate
 from acot_core.baselines import AveragePooling
 from acot_core.datasets import load
 from acot_core.sequences import check_sequences, pad
+from acot_core.threads import one_thread
 
 RNG = np.random.default_rng(0)
 
@@ -99,10 +101,30 @@ def test_jobs_change_no_bit_and_batches_none_that_counts(planted, adversary):
 
 def test_threads_are_given_back():
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(4) as pool:
-        for future in [pool.submit(random_pooling().fit_transform, ragged()) for _ in range(8)]:
-            future.result()
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    held, free = Event(), Event()
+
+    def hold():
+        with one_thread():
+            held.set()
+            free.wait(60)
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            holding = pool.submit(hold)
+            held.wait(60)
+            with one_thread():
+                assert torch.get_num_threads() == 1
+            assert torch.get_num_threads() == 2  # this thread's, though the other one is still in the block
+            free.set()
+            holding.result()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2  # the process's
+        random_pooling().fit_transform(ragged())
+        assert torch.get_num_threads() == 2
+    finally:
+        free.set()
+        torch.set_num_threads(before)
 
 
 def test_seeds():

@@ -33,7 +33,9 @@ from acot_core.experiments import (
     sensitivity,
 )
 from acot_core.experiments.__main__ import _command
+from acot_core.experiments.cells import fuse_cell, fusion_key
 from acot_core.experiments.embedding import neighbour_purity
+from acot_core.experiments.fusion import _choose
 from acot_core.experiments.methods import METHODS, method
 from acot_core.experiments.parts import Source, fold_indices, load_part, share_adversary
 from acot_core.experiments.protocol import Entry, Plan, judge
@@ -502,3 +504,30 @@ def test_confidence_by_hand() -> None:
     assert found["mean"] == 2
     assert found["high"] - 2 == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
     assert np.isnan(confidence(np.array([1.0]))["low"])
+
+
+def test_the_fusion_takes_what_was_best_on_the_folds():
+    options = [{"pick": [0, 0], "weights": [w, 1 - w], "C": C} for w in (0.3, 0.7) for C in (1.0, 10.0)]
+    folds = [
+        {fusion_key(o): a for o, a in zip(options, row, strict=True)} for row in ((1, 2, 6, 4), (3, 5, 4, 4))
+    ]
+    assert _choose(folds, options) == (options[2], 5.0)
+
+
+def test_the_fusion_judges_the_candidates_that_an_option_picks():
+    candidates = [
+        {"setting": {}, "classifier": {"kind": "linear", "C": 1.0}},
+        {"setting": {}, "classifier": {"kind": "kernel", "gamma": 30.0, "C": 1.0}},
+    ]
+
+    def accuracies(own):
+        options = [{"pick": [i], "weights": [1.0], "C": 10.0} for i in range(2)]
+        cell = fuse_cell(
+            source=Source("planted"), cache=None, dataset="planted", name="average", seed=0, split=None,
+            fold=None, n_folds=3, adversary={}, streams=[{"stream": "features", "candidates": own}], options=options,
+        )  # fmt: skip
+        return [cell["accuracy"][fusion_key(option)] for option in options]
+
+    found = accuracies(candidates)
+    assert found[0] != found[1]
+    assert accuracies(candidates[::-1]) == found[::-1]

@@ -13,6 +13,7 @@ from acot_core.progress import Cancelled
 from acot_core.riemannian import (
     BETA_RULES,
     FunctionObjective,
+    _Turn,
     conjugate_gradient,
     pymanopt_conjugate_gradient,
 )
@@ -184,3 +185,22 @@ def test_cuda_equals_cpu() -> None:
     there = solve_subspaces(acot_objective(4, device="cuda"), 2)
     assert there.point.is_cuda
     torch.testing.assert_close(there.value.cpu(), here.value, rtol=1e-6, atol=1e-8)
+
+
+def test_rules_for_beta_are_those_of_the_literature() -> None:
+    g, old, d = (torch.tensor([[[x], [y]]], dtype=torch.float64) for x, y in ((3, 1), (1, 2), (-2, 1)))
+    turn = _Turn(
+        gg=torch.tensor([10.0]), oo=torch.tensor([5.0]), dd=torch.tensor([5.0]), g=g, d=d,
+        carry=lambda: old, inner=lambda U, V: (U * V).sum((1, 2)),
+    )  # fmt: skip
+    # <g, old> = 5, <d, g> = -5, <d, old> = 0, y = g - old = (2, -1), <y, y> = 5, <d, y> = -5.
+    expected = {
+        "fletcher-reeves": 10 / 5,
+        "polak-ribiere": (10 - 5) / 5,
+        "hestenes-stiefel": 0.0,  # (10 - 5) / -5, truncated
+        "hager-zhang": (5 - 2 * 5 * -5 / -5) / -5,  # <y - 2 d <y, y> / <d, y>, g> / <d, y>
+        "steepest-descent": 0.0,
+    }
+    assert set(expected) == set(BETA_RULES)
+    for name, value in expected.items():
+        assert float(BETA_RULES[name](turn)) == pytest.approx(value), name

@@ -524,7 +524,8 @@ def test_the_fusion_judges_the_candidates_that_an_option_picks():
         options = [{"pick": [i], "weights": [1.0], "C": 10.0} for i in range(2)]
         cell = fuse_cell(
             source=Source("planted"), cache=None, dataset="planted", name="average", seed=0, split=None,
-            fold=None, n_folds=3, adversary={}, streams=[{"stream": "features", "candidates": own}], options=options,
+            fold=None, n_folds=3, adversary={}, options=options,
+            streams=[{"stream": "features", "candidates": own}],
         )  # fmt: skip
         return [cell["accuracy"][fusion_key(option)] for option in options]
 

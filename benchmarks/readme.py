@@ -114,6 +114,26 @@ def difference(found: dict[str, Any]) -> str:
     return f"{found['mean']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}]"
 
 
+def fooling(result: dict[str, Any]) -> str:
+    """Fooling rates by setting, features, stream and sigma, and the most a generator could know."""
+    header = ["setting", "features", "stream", "σ", "fooled", "on held-out clips", "knowable"]
+    return table(
+        header,
+        [
+            [
+                f"`{r['setting'].upper()}`",
+                r["encoder"],
+                r["stream"],
+                f"{r['sigma']:g}",
+                f"{100 * r['fooling_rate']:.1f} ± {100 * r['fooling_rate_std']:.1f} %",
+                f"{100 * r['held_out_fooling_rate']:.1f} ± {100 * r['held_out_fooling_rate_std']:.1f} %",
+                f"{100 * r['knowable_rate']:.1f} %",
+            ]
+            for r in result["summary"]
+        ],
+    )
+
+
 def solvers(result: dict[str, Any]) -> str:
     """Pooling and IPOT beside their peers, growth with each size, memory, and the eigensolver."""
     header = ["workload", "k", "iterations", "ours, s", "peer, s", "speed-up", "value", "peer's value"]
@@ -172,6 +192,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "landscape_planted": landscape,
     "images_cifar10": images,
     "solvers": solvers,
+    "fooling": fooling,
 }
 """How the results of each file become a table; a file is read only where README has its marks."""
 

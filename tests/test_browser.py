@@ -7,11 +7,6 @@ import io
 import json
 import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -21,53 +16,22 @@ import pypdf
 import pytest
 from acot_explorer.method_map import STEPS
 from acot_explorer.upload import template_file
+from app_server import CHROMIUM, PATIENCE, browser_test, serve
 from bad_uploads import BAD
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = (
-    int(os.environ.get("ACOT_PATIENCE", "60")) * 1000
-)  # ms; waits end as soon as what they wait for is there
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here"),
-]
+pytestmark = browser_test
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """A server of our own on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "apps/explorer.py"), "--port", str(port),
-               "--address", "127.0.0.1", "--warm"]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("w") as output:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-    url = f"http://127.0.0.1:{port}/explorer"
-    try:
-        # Its port alone: a request for the page would open a session each time.
-        for _ in range(600):
-            assert server.poll() is None, log.read_text()
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        server.terminate()
-        try:
-            server.wait(timeout=60)
-        finally:
-            server.kill()
-        assert "ERROR" not in log.read_text(), log.read_text()
+    with serve(log, "--warm") as (port, _):
+        yield f"http://127.0.0.1:{port}/explorer"
+    assert "ERROR" not in log.read_text(), log.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,21 +13,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from app_server import CHROMIUM, browser_test
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("jupyterlab")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "65_sensitivity.ipynb"
 PATIENCE = (
     int(os.environ.get("ACOT_PATIENCE", "120")) * 1000
 )  # ms; a wait ends when what it waits for is there
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium here"),
-]
+pytestmark = [pytest.mark.timeout(900), *browser_test]
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 PORT    ?= 5006
 WORKERS ?= 2
+CONSTRAINTS ?= constraints.txt
+PINS    ?= torch==2.13.0
 
-.PHONY: explore lab test test-core test-browser lint format bench docs clean help
+.PHONY: explore lab test test-core test-browser test-oldest lint format bench docs clean help
 
 help:            ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 explore: $(VENV)/.app  ## serve the dashboard on http://localhost:5006/explorer (PORT=... for another port)
 	$(BIN)/panel serve apps/explorer.py --address 127.0.0.1 --port $(PORT) --warm --show
@@ -27,6 +29,11 @@ test-core: $(VENV)/.dev  ## unit and notebook tests
 test-browser: $(VENV)/.dev  ## tests in Chromium, one after the other (skipped where there is none)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser
 
+test-oldest:     ## unit and notebook tests with the oldest versions that pyproject allows, but PINS
+	$(MAKE) .venv-oldest/bin/python VENV=.venv-oldest
+	.venv-oldest/bin/python tests/lowest.py $(PINS) > .venv-oldest/constraints.txt
+	$(MAKE) test-core VENV=.venv-oldest CONSTRAINTS=.venv-oldest/constraints.txt
+
 lint: $(VENV)/.dev  ## ruff (check and format) and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,17 +50,17 @@ docs: $(VENV)/.dev  ## API documentation from the docstrings, in docs/api
 	$(BIN)/pdoc --math --docformat numpy --output-directory docs/api acot_core
 
 clean:           ## remove the virtual environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/api
+	rm -rf $(VENV) .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/api
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.app: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install -c constraints.txt -e '.[app,datasets]'
+$(VENV)/.app: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e '.[app,datasets]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+$(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e '.[dev]'
 	@touch $@ $(VENV)/.app

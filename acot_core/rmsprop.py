@@ -38,6 +38,8 @@ class RMSprop:
     ----------
     squares : Tensor
         v of all weights, one after the other: the whole state.
+    gradients : list of Tensor
+        Room for the gradient of every weight, for whoever writes it there; `step` may be given this list.
     """
 
     def __init__(
@@ -52,15 +54,21 @@ class RMSprop:
         self.learning_rate, self.clip, self.alpha, self.eps = learning_rate, clip, alpha, eps
         self._flat = torch.cat([w.detach().reshape(-1) for w in weights])
         self.squares = torch.zeros_like(self._flat)
-        for weight, part in zip(weights, self._flat.split([w.numel() for w in weights]), strict=True):
+        self._gradient = torch.zeros_like(self._flat)
+        self.gradients: list[Tensor] = []
+        sizes = [w.numel() for w in weights]
+        parts = zip(weights, self._flat.split(sizes), self._gradient.split(sizes), strict=True)
+        for weight, part, gradient in parts:
             weight.data = part.view(weight.shape)
+            self.gradients.append(gradient.view(weight.shape))
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
         """One step down ``gradients``, one for each weight and of its shape."""
-        gradient = torch.cat([g.reshape(-1) for g in gradients])
-        size = len(gradient) if gradient.is_cuda else _BLOCK
-        blocks = (t.split(size) for t in (self._flat, self.squares, gradient))
+        if gradients is not self.gradients:
+            torch.cat([g.reshape(-1) for g in gradients], out=self._gradient)
+        size = len(self._flat) if self._flat.is_cuda else _BLOCK
+        blocks = (t.split(size) for t in (self._flat, self.squares, self._gradient))
         for w, v, g in zip(*blocks, strict=True):
             v.mul_(self.alpha).addcmul_(g, g, value=1 - self.alpha)
             w.addcmul_(g, (v + self.eps**2).rsqrt_(), value=-self.learning_rate)

@@ -10,6 +10,7 @@ h is high on data, the critic ascends E h(x) - E h(y), the generator descends it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -117,8 +118,36 @@ class WGAN:
 
     def critic_step(self, frames: Tensor, negatives: Tensor) -> None:
         """One ascent step of h on E h(x) - E h(y), its weights clipped after it. (B, d), (B, d)"""
-        loss = -self.wasserstein(frames, negatives)
-        self.critic_optimiser.step(torch.autograd.grad(loss, self._critic_weights))
+        self.critic_gradients(frames, negatives, self.critic_optimiser.gradients)
+        self.critic_optimiser.step(self.critic_optimiser.gradients)
+
+    @torch.no_grad()
+    def critic_gradients(self, frames: Tensor, negatives: Tensor, out: Sequence[Tensor]) -> None:
+        """Gradients of E h(y) - E h(x) by the critic's weights and biases, layer by layer, into ``out``.
+
+        The loss is linear in the scores, so that none is computed: a frame's counts -1/B, a negative's 1/B.
+        Autograd finds the same and takes longer, mostly for its bookkeeping. (B, d), (B, d)
+        """
+        kind = torch.bfloat16 if self.mixed else torch.float32
+        w1, b1, w2, b2, w3, _ = (weight.to(kind) for weight in self._critic_weights)
+        rows = torch.cat([frames, negatives]).to(kind)
+        first = torch.addmm(b1, rows, w1.T).relu_()
+        second = torch.addmm(b2, first, w2.T).relu_()
+        of_score = rows.new_full((len(rows), 1), 1 / len(negatives))
+        of_score[: len(frames)] = -1 / len(frames)
+        of_second = torch.ops.aten.threshold_backward(of_score * w3, second, 0)
+        of_first = torch.ops.aten.threshold_backward(of_second @ w2, first, 0)
+        for (weight, bias), outer, inner in zip(
+            zip(out[::2], out[1::2], strict=True),
+            (of_first, of_second, of_score),
+            (rows, first, second),
+            strict=True,
+        ):
+            if self.mixed:
+                weight.copy_(outer.T @ inner)
+            else:
+                torch.mm(outer.T, inner, out=weight)
+            torch.sum(outer, 0, dtype=bias.dtype, out=bias)
 
     def generator_step(self, frames: Tensor, pivots: Tensor, classes: Tensor, normal: Tensor) -> None:
         """One descent step of g; critic and ζ get no gradients. (B, d), (B, d), (B,), (B, d)"""

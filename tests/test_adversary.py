@@ -135,6 +135,17 @@ def test_critic_climbs_and_generator_descends() -> None:
     assert after < loss
 
 
+@pytest.mark.parametrize(("mixed", "rtol"), [(False, 1e-5), (True, 0.03)])
+def test_critic_gradients_are_those_of_autograd(mixed: bool, rtol: float) -> None:
+    wgan, b = make_wgan(mixed=mixed), make_batch(2, 24)
+    frames, negatives = b.frames[0], b.frames[1, :16]  # the two means count alike, whatever their sizes
+    expected = torch.autograd.grad(-wgan.wasserstein(frames, negatives), list(wgan.critic.parameters()))
+    found = wgan.critic_optimiser.gradients
+    wgan.critic_gradients(frames, negatives, found)
+    for gradient, reference in zip(found, expected, strict=True):
+        assert (gradient - reference).norm() <= rtol * reference.norm() + 1e-6
+
+
 def test_rmsprop_agrees_with_torch() -> None:
     ours = [torch.randn(300, 200, requires_grad=True), torch.randn(7, requires_grad=True)]
     theirs = [w.detach().clone().requires_grad_() for w in ours]
@@ -216,10 +227,16 @@ def test_weights_are_clipped_after_each_critic_step() -> None:
 def test_critic_generator_and_sampling_see_the_same_normalised_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     wgan, batch = make_wgan(), make_batch(3)
     seen: list[Tensor] = []
-    forward = wgan.critic.forward
+    forward, gradients = wgan.critic.forward, wgan.critic_gradients
+
+    def watch(frames: Tensor, negatives: Tensor, out: list[Tensor]) -> None:
+        seen.extend([frames, negatives])
+        gradients(frames, negatives, out)
+
     monkeypatch.setattr(wgan.critic, "forward", lambda rows: (seen.append(rows.detach()), forward(rows))[1])
+    monkeypatch.setattr(wgan, "critic_gradients", watch)
     wgan.iterate(batch)
-    assert len(seen) == 3  # one pass for reals and fakes together a critic step, one for the generator
+    assert len(seen) == 5  # reals and fakes of each of two critic steps, fakes of the generator's
     for rows in seen:
         assert torch.allclose(rows.norm(dim=-1), torch.ones(len(rows)), atol=1e-5)
     sampled = Adversary(**FAST, random_state=0).fit(X, Y).sample(X, 5).frames

@@ -89,7 +89,7 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)!r}")
         bases = _check_bases(X)
         labels = check_labels(y, len(bases))
-        self.svc_ = SVC(C=self.C, kernel="precomputed").fit(
+        self.svc_ = SVC(C=self.C, kernel="precomputed", random_state=0).fit(
             grassmann_kernel(bases, bases, self.gamma), labels
         )
         self.bases_, self.classes_ = bases, self.svc_.classes_

@@ -26,7 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 from acot_core import ACOTPooling, Adversary, GrassmannSVC
-from acot_core.baselines import GRP, KRP, DiscriminativePooling, PCASubspace, RankPooling
+from acot_core.baselines import GRP, KRP, AveragePooling, DiscriminativePooling, PCASubspace, RankPooling
 from acot_core.datasets import load
 
 DATA = load("planted", random_state=0)
@@ -113,11 +113,27 @@ def test_global_generators_are_neither_read_nor_set() -> None:
         pooled = pooling(adversary=adversary(3, n_iter=5), negatives="adversarial").fit_transform(CLIPS[:4])
         return pooled, float(torch.rand(1)), float(np.random.rand())  # noqa: NPY002
 
-    (one, a, x), (two, b, y) = draw(0), draw(1)
-    assert np.array_equal(one, two)
-    torch.manual_seed(0)
-    assert float(torch.rand(1)) == a != b
-    assert x != y
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        (one, a, x), (two, b, y) = draw(0), draw(1)
+        assert np.array_equal(one, two)
+        torch.manual_seed(0)
+        assert float(torch.rand(1)) == a != b
+        assert x != y
+    np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    "method", [AveragePooling, GRP, PCASubspace, RankPooling, DiscriminativePooling, KRP]
+)
+def test_methods_and_classifiers_leave_the_global_generators_alone(method: Any) -> None:
+    with torch.random.fork_rng():
+        before = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
+        pooled = method().fit_transform(CLIPS[:12])
+        if pooled.ndim == 3:
+            GrassmannSVC().fit(pooled, LABELS[:12]).predict(pooled)
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), before[1], strict=True))  # noqa: NPY002
 
 
 def test_notebook_and_dashboard_train_the_same_adversary() -> None:

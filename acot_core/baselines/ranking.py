@@ -48,5 +48,9 @@ class RankPooling(SequencePooling):
         count = torch.arange(1, len(frames) + 1, dtype=frames.dtype)[:, None]
         smooth = normalize_frames(frames.cumsum(0) / count)
         time = np.arange(1, len(frames) + 1)
-        model = SVR(kernel="linear", C=self.C, epsilon=self.epsilon).fit(smooth.double().numpy(), time)
-        return normalize_frames(torch.tensor(model.coef_[0], dtype=torch.float32))
+        model = SVR(kernel="linear", C=self.C, epsilon=self.epsilon)
+        model.random_state = (
+            0  # or libsvm's seed, which decides nothing here, is taken from numpy's global one
+        )
+        direction = model.fit(smooth.double().numpy(), time).coef_[0]
+        return normalize_frames(torch.tensor(direction, dtype=torch.float32))

@@ -142,7 +142,7 @@ def _predict(
     classifier = (
         GrassmannSVC(gamma=gamma, C=C)
         if kind == "subspace"
-        else make_pipeline(StandardScaler(), SVC(kernel="linear", C=C))
+        else make_pipeline(StandardScaler(), SVC(kernel="linear", C=C, random_state=0))
     )
     return np.asarray(classifier.fit(fitted, y).predict(pooling.transform(X_test)))
 

@@ -124,6 +124,9 @@ def check_sequences(
         expected = n_features if n_features is not None else (checked[0].shape[1] if checked else d)
         if d != expected or d == 0:
             raise ValueError(f"{name}[{i}]: expected {max(expected, 1)} features a frame, got shape {(n, d)}")
+        if _is_ready(frames):
+            checked.append(frames)
+            continue
         if not torch.isfinite(frames).all():
             t = int((~torch.isfinite(frames)).any(1).nonzero()[0])
             raise ValueError(f"{name}[{i}] (shape {(n, d)}): frame {t} holds a NaN or an infinity")
@@ -138,17 +141,19 @@ def check_sequences(
             raise ValueError(
                 f"{name}[{i}] (shape {(n, d)}): frame {t} is all zero and cannot be scaled to unit norm"
             )
-        checked.append(_unit_rows(frames))
+        checked.append(normalize_frames(frames.double()).to(torch.float32))
     return checked
 
 
-def _unit_rows(frames: Tensor) -> Tensor:
-    """float32 rows of unit norm; rows that are so already stay, to the bit: seeds depend on them."""
-    if frames.dtype == torch.float32:
-        norm = torch.linalg.vector_norm(frames.double(), dim=1)
-        if ((norm - 1).abs() < _UNIT).all():
-            return frames
-    return normalize_frames(frames.double()).to(torch.float32)
+def _is_ready(frames: Tensor) -> bool:
+    """Whether frames stay as they are, to the bit (seeds depend on them): non-negative, of unit norm already.
+
+    A norm near one leaves no room for a NaN, an infinity or a zero frame.
+    """
+    if frames.dtype != torch.float32 or not (frames.amin() >= 0):
+        return False
+    norm = torch.linalg.vector_norm(frames, dim=1, dtype=torch.float64)
+    return bool(((norm - 1).abs() < _UNIT).all())
 
 
 def _as_matrix(sequence: Any, name: str) -> Tensor:

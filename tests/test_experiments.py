@@ -28,6 +28,7 @@ from acot_core.experiments import (
     ablation,
     assert_blind,
     embedding,
+    kept_negatives,
     landscape,
     plan_matters,
     sensitivity,
@@ -36,6 +37,7 @@ from acot_core.experiments.__main__ import _command
 from acot_core.experiments.cells import fuse_cell, fusion_key
 from acot_core.experiments.embedding import neighbour_purity
 from acot_core.experiments.fusion import _choose
+from acot_core.experiments.kept_negatives import KeptNegatives
 from acot_core.experiments.methods import METHODS, method
 from acot_core.experiments.parts import Source, fold_indices, load_part, share_adversary
 from acot_core.experiments.protocol import Entry, Plan, judge
@@ -404,6 +406,39 @@ def test_adversaries_are_trained_once_and_shared(tmp_path: Path) -> None:
     )
     share_adversary(part, "features", 0, {**FAST, "sigma": 0.1}, tmp_path)
     assert len(list((tmp_path / "adversaries").iterdir())) == 2
+
+
+def test_negatives_are_drawn_once_and_are_the_adversarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = load_part(Source.of(tiny()), 0, None, None, 3, None)
+    adversary = share_adversary(part, "features", 0, FAST, None)
+    kept = KeptNegatives.of(adversary)
+    assert kept.is_fitted
+    assert kept.get_params() == adversary.get_params()
+    drawn: list[int] = []
+    draw = Adversary.draw
+
+    def count(self: Adversary, *arguments: object) -> tuple:
+        drawn.append(1)
+        return draw(self, *arguments)
+
+    x = part.take("features", part.test)
+    wanted = [(x, 5, 0), (x, 6, 0), (x, 5, 1), (x[:3], 5, 0), (x[:3][::-1], 5, 0), (x, "2n", 0)]
+    expected = [adversary.sample(*asked).frames for asked in wanted]
+    monkeypatch.setattr(Adversary, "draw", count)
+    for _ in range(2):
+        for asked, frames in zip(wanted, expected, strict=True):
+            np.testing.assert_array_equal(kept.sample(*asked).frames, frames)
+    assert len(drawn) == len(wanted)
+    # Another adversary draws its own; memory is bounded, and what was dropped is drawn again.
+    other = KeptNegatives.of(share_adversary(part, "features", 0, {**FAST, "sigma": 0.1}, None))
+    assert not np.array_equal(other.sample(x, 5, 0).frames, expected[0])
+    monkeypatch.setattr(kept_negatives, "_BYTES", 1)
+    kept.sample(x, 7, 0)
+    assert len(kept_negatives._KEPT) == 1
+    drawn.clear()
+    for asked, frames in zip(wanted, expected, strict=True):
+        np.testing.assert_array_equal(kept.sample(*asked).frames, frames)
+    assert len(drawn) == len(wanted)
 
 
 # ------------------------------------------------------------------ experiments

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 
 from acot_core.experiments.methods import method
-from acot_core.experiments.parts import Part, Source, load_part, remember, share_adversary
+from acot_core.experiments.parts import (
+    Part,
+    Source,
+    keep_adversary,
+    load_part,
+    remember,
+    share_adversary,
+)
 from acot_core.experiments.sweep import digest
 from acot_core.grassmann import projection_kernel
 from acot_core.progress import Callback
@@ -132,7 +139,7 @@ def _pool(
 ) -> _Pooled:
     def pool() -> _Pooled:
         how = method(name)
-        trained = share_adversary(part, stream, seed, adversary, cache) if how.adversarial else None
+        trained = keep_adversary(part, stream, seed, adversary, cache) if how.adversarial else None
         pooling = how.pooling(setting, trained, seed)
         train, test = part.take(stream, part.train), part.take(stream, part.test)
         fitted = pooling.fit(train, part.labels[part.train]).transform(train)
@@ -175,7 +182,7 @@ def _kernels(classifier: Mapping[str, Any], inside: NDArray, across: NDArray) ->
 
 def _decide(C: float, inside: NDArray, across: NDArray, labels: NDArray) -> NDArray[np.float64]:
     """Decision values (n_test, n_classes) of an SVM on kernels."""
-    values = SVC(C=C, kernel="precomputed").fit(inside, labels).decision_function(across)
+    values = SVC(C=C, kernel="precomputed", random_state=0).fit(inside, labels).decision_function(across)
     return values if values.ndim == 2 else np.stack([-values, values], 1)
 
 

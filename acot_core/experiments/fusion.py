@@ -39,8 +39,6 @@ class Judged:
     cell: Mapping[str, Any]
     candidates: Sequence[Mapping[str, Any]]
     decision: NDArray[np.float64]
-    classes: NDArray
-    truth: NDArray
 
 
 def fuse(plan: Plan, judged: Sequence[Judged], run: Run) -> list[Score]:
@@ -54,7 +52,7 @@ def fuse(plan: Plan, judged: Sequence[Judged], run: Run) -> list[Score]:
         groups.setdefault((j.score.entry, j.score.seed, j.score.split), []).append(j)
     whole = [group for group in groups.values() if len(group) == n_streams > 1]
     by_kernel = [g for g in whole if plan.fusion == "kernel" and method(g[0].score.method).kind != "signals"]
-    scores = {id(g): _by_mean(g) for g in whole if not any(g is other for other in by_kernel)}
+    scores = {id(g): _by_mean(plan, g) for g in whole if not any(g is other for other in by_kernel)}
 
     inner = [
         _cell(group, fold, _options(plan, group))
@@ -112,9 +110,13 @@ def _choose(
     return options[best], means[best]
 
 
-def _by_mean(group: Sequence[Judged]) -> Score:
+def _by_mean(plan: Plan, group: Sequence[Judged]) -> Score:
+    first = group[0].score
+    dataset = plan.source.get(first.seed)
+    train, test = dataset.split(first.split)
     mean = np.mean([j.decision for j in group], axis=0)
-    accuracy = float((group[0].classes[mean.argmax(1)] == group[0].truth).mean())
+    classes = np.unique(dataset.labels[train])
+    accuracy = float((classes[mean.argmax(1)] == dataset.labels[test]).mean())
     return _score(group, accuracy, float("nan"), "mean of decision values")
 
 

@@ -23,12 +23,22 @@ from torch import Tensor
 
 from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, encode, load
+from acot_core.experiments.kept_negatives import KeptNegatives, content
 from acot_core.experiments.sweep import digest
 from acot_core.files import atomic_write
 from acot_core.progress import Callback, Cancelled
 from acot_core.threads import one_thread
 
-__all__ = ["Part", "Source", "fold_indices", "forget", "load_part", "remember", "share_adversary"]
+__all__ = [
+    "Part",
+    "Source",
+    "fold_indices",
+    "forget",
+    "keep_adversary",
+    "load_part",
+    "remember",
+    "share_adversary",
+]
 
 
 @dataclass(frozen=True)
@@ -92,9 +102,9 @@ class Part:
     labels : int array (N,)
     train, test : int arrays
         Positions of the clips to fit on and to judge on; disjoint.
-    pooled : mapping
+    pooled, adversaries : mappings
         The representations that were made last, by what made them: several classifiers, and the fusion of
-        streams, judge the same ones.
+        streams, judge the same ones. The adversaries that were read last.
     """
 
     streams: dict[str, list[Tensor]]
@@ -103,6 +113,7 @@ class Part:
     train: np.ndarray
     test: np.ndarray
     pooled: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False, compare=False)
+    adversaries: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def take(self, stream: str, index: np.ndarray, *, raw: bool = False) -> list[Tensor]:
         """The sequences (or raw signals) of one stream at ``index``."""
@@ -221,6 +232,21 @@ def _read_features(file: Path) -> list[Tensor]:
     return [part.clone() for part in features.split(lengths)]
 
 
+def keep_adversary(
+    part: Part, stream: str, seed: int, parameters: dict[str, Any], cache: Path | None
+) -> Adversary:
+    """`share_adversary`'s, which stays in memory with the negatives that it draws.
+
+    Where nothing is cached it is trained here and now; it is kept all the same.
+    """
+    return remember(
+        part.adversaries,
+        digest(stream, seed, parameters),
+        lambda: KeptNegatives.of(share_adversary(part, stream, seed, parameters, cache)),
+        kept=4,
+    )
+
+
 def share_adversary(
     part: Part,
     stream: str,
@@ -239,8 +265,8 @@ def share_adversary(
     adversary = Adversary(**{"device": "cpu", "random_state": seed, **parameters})
     file = None
     if cache is not None:
-        content = digest(_content(train), labels.tolist(), adversary.get_params())
-        file = cache / "adversaries" / f"{content}.safetensors"
+        name = digest(content(train), labels.tolist(), adversary.get_params())
+        file = cache / "adversaries" / f"{name}.safetensors"
         if file.is_file():
             try:
                 return Adversary.load(file, device="cpu")
@@ -263,12 +289,3 @@ def share_adversary(
     if adversary.cancelled_:
         raise Cancelled
     return adversary
-
-
-def _content(sequences: list[Tensor]) -> str:
-    import hashlib
-
-    check = hashlib.blake2b(digest_size=12)
-    for frames in sequences:
-        check.update(repr(tuple(frames.shape)).encode() + frames.contiguous().numpy().tobytes())
-    return check.hexdigest()

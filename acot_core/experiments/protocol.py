@@ -73,7 +73,10 @@ def judge(plan: Plan, entries: Sequence[Entry], callback: Callback | None = None
         run.cell(None, c.setting) | {"classifiers": [c.classifier]}
         for run, c in zip(runs, chosen, strict=True)
     ]
-    found = _run(plan, score_cell, outer, callback, "test")
+    # Seed by seed, for the same reason.
+    order = sorted(range(len(outer)), key=lambda i: (runs[i].seed, str(runs[i].split)))
+    by_part = _run(plan, score_cell, [outer[i] for i in order], callback, "test")
+    found = [result for _, result in sorted(zip(order, by_part, strict=True), key=lambda pair: pair[0])]
     judged = [
         _judged(run, choices, cell, result)
         for run, choices, cell, result in zip(runs, ranked, outer, found, strict=True)
@@ -211,24 +214,21 @@ def _judged(
 ) -> Judged:
     choice = choices[0]
     candidates = [{"setting": c.setting, "classifier": c.classifier} for c in choices[: run.plan.candidates]]
-    dataset = run.plan.source.get(run.seed)
-    train, test = dataset.split(run.split)
     key = classifier_key(choice.classifier)
+    decision = np.asarray(result["decision"][key])
     score = Score(
         entry=run.position,
         method=run.entry.method,
         stream=run.stream,
-        split=run.split or next(iter(dataset.splits)),
+        split=run.split or next(iter(run.plan.source.get(run.plan.seeds[0]).splits)),
         seed=run.seed,
         accuracy=result["accuracy"][key],
         cv_accuracy=choice.cv_accuracy,
         parameters=json.dumps(choice.setting, sort_keys=True),
         classifier=key,
-        n_test=len(test),
+        n_test=len(decision),
     )
-    classes = np.unique(dataset.labels[train])
-    decision = np.asarray(result["decision"][key])
-    return Judged(score, cell, candidates, decision, classes, dataset.labels[test])
+    return Judged(score, cell, candidates, decision)
 
 
 def assert_blind(

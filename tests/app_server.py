@@ -25,7 +25,13 @@ browser_test = [
 
 @contextmanager
 def serve(log: Path, *options: str, app: Path = ROOT / "apps" / "explorer.py") -> Iterator[tuple[int, int]]:
-    """A server on a free port of this machine, as README starts it: port and process."""
+    """A server on a free port of this machine, as README starts it: port and process.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        In the end, when the server goes on although it was told to end.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -47,6 +53,6 @@ def serve(log: Path, *options: str, app: Path = ROOT / "apps" / "explorer.py") -
     finally:
         server.terminate()
         try:
-            server.wait(timeout=60)
+            server.wait(timeout=PATIENCE / 1000)
         finally:
             server.kill()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -32,7 +34,7 @@ from PIL import Image
 from acot_core.figures.style import drawing, new_figure
 from acot_core.parameters import PARAMETERS
 from acot_core.pooling import ACOTPooling
-from acot_core.progress import Cancelled, Clock
+from acot_core.progress import Cancelled, Clock, Progress
 
 QUICK = {"n_iter": 100, "negatives": "random", "n_negatives": 20}
 
@@ -246,6 +248,28 @@ def test_a_failing_job_is_reported_and_the_next_one_runs(caplog):
     assert [job.state for job in jobs] == ["failed", "failed", "failed", "done"]
     assert jobs[0].error == "RuntimeError: boom"
     assert jobs[1].error == "expected more clips"
+    runner.shutdown()
+
+
+def test_work_ends_with_the_server_that_was_asked_for_it_and_what_is_queued_never_begins():
+    runner, begun = JobRunner(workers=1), []
+
+    def endless(callback):
+        for step in itertools.count():
+            callback(Progress("step", step, 0, 0.0))
+
+    async def serve():
+        jobs = [runner.submit("endless", "Job", endless)]
+        jobs.append(runner.submit("next", "Job", lambda _: begun.append(1)))
+        while jobs[0].latest is None or jobs[0].latest.step < 100:
+            await asyncio.sleep(0.01)
+        assert [job.state for job in jobs] == ["running", "queued"]
+        return jobs
+
+    jobs = asyncio.run(serve())
+    wait(lambda: all(job.settled for job in jobs))
+    assert [job.state for job in jobs] == ["cancelled", "cancelled"]
+    assert begun == []
     runner.shutdown()
 
 

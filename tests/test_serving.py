@@ -213,6 +213,18 @@ class TestMishaps:
         page.context.close()
 
 
+class TestEnd:
+    pytestmark = browser_test
+
+    def test_a_server_ends_when_it_is_told_to_though_a_training_goes_on_for_minutes(self, browser, tmp_path):
+        with serve(tmp_path / "log.txt") as (port, _):
+            address = f"http://127.0.0.1:{port}/explorer"
+            page = visit(browser, address, "step=sensitivity&swept=sigma&n_seeds=5&n_iter=2000")
+            page.get_by_role("button", name="Run the sweep").click()
+            page.get_by_text(re.compile(r"adversaries 1 of 30, adversary")).first.wait_for()
+        page.context.close()  # `serve` told the server to end, and would have raised had it not
+
+
 class TestSoak:
     """`benchmarks.soak`, in short: no error anywhere, and nothing left of the sessions."""
 

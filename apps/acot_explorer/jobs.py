@@ -7,6 +7,7 @@ kept. Two sessions that ask for the same thing (an equal key) share one job.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Hashable
@@ -36,6 +37,7 @@ class Job:
         self.owners: set[Hashable] = set()
         self._stop = threading.Event()
         self._future: Future[None] | None = None
+        self._server = _running_loop()
 
     @property
     def active(self) -> bool:
@@ -57,13 +59,21 @@ class Job:
 
     def _callback(self, progress: Progress) -> None:
         self.latest = progress
-        if self._stop.is_set() or not threading.main_thread().is_alive():  # the server is going down
+        self._check()
+
+    def _check(self) -> None:
+        """Raise `Cancelled` when nobody wants the work, or the server that was asked for it has ended.
+
+        The interpreter waits for the workers before it calls the main thread dead: the loop is what tells.
+        """
+        if self._stop.is_set() or (self._server is not None and not self._server.is_running()):
             raise Cancelled
 
     def run(self) -> None:
         """Do the work (in a worker's thread) and settle the state, whatever happens."""
         self.state = "running"
         try:
+            self._check()
             self.result = self._work(self._callback)
             self.state = "done"
         except Cancelled:
@@ -87,6 +97,14 @@ class Job:
             left = "" if now.remaining is None else f", about {max(1, round(now.remaining))} s left"
             return f"{self.title}: {now.stage} {now.step} of {now.total}{left}"
         return f"{self.title}: {self.state if self.state != 'running' else 'started'}"
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop of the server that asks for work; None without a server."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class JobRunner:

@@ -191,7 +191,10 @@ def signals(seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
 def test_signal_classifiers(model) -> None:
     pytest.importorskip("aeon")
     X, y = signals()
+    generator = np.random.get_state()  # noqa: NPY002
     model = clone(model).fit(X, y)
+    after = np.random.get_state()  # noqa: NPY002
+    assert all(np.array_equal(a, b) for a, b in zip(generator, after, strict=True))
     other, truth = signals(1)
     assert (model.predict(other) == truth).mean() >= 0.9
     scores = model.decision_function(other)

@@ -65,7 +65,12 @@ class MiniRocketClassifier(ClassifierMixin, BaseEstimator):
             MiniRocket(n_kernels=self.n_kernels, random_state=self.random_state),
             StandardScaler(),
             RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)),
-        ).fit(resample(X, self.length_), labels)
+        )
+        generator = np.random.get_state()  # noqa: NPY002 (aeon seeds numpy's global generator)
+        try:
+            self.model_.fit(resample(X, self.length_), labels)
+        finally:
+            np.random.set_state(generator)  # noqa: NPY002
         self.classes_ = self.model_[-1].classes_
         return self
 

@@ -88,6 +88,18 @@ class Adversary(BaseEstimator):
         d.
     fingerprint_ : str
         Digest of the training frames and labels.
+
+    Examples
+    --------
+    >>> from acot_core.datasets import planted
+    >>> data = planted(n_sequences=24, random_state=0)
+    >>> clips = data.streams["features"]
+    >>> adversary = Adversary(n_iter=5, classifier_iter=20, random_state=0).fit(clips, data.labels)
+    >>> negatives = adversary.sample(clips[:2], 8, random_state=0)  # eight for each clip, of unit norm
+    >>> negatives.frames.shape
+    torch.Size([2, 8, 64])
+    >>> bool((negatives.frames >= 0).all())
+    True
     """
 
     def __init__(

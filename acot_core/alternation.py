@@ -106,6 +106,18 @@ def alternate(
         Alternations at most.
     tol : float
         A sequence stops when an alternation changed its objective by no more than this, relatively.
+
+    Examples
+    --------
+    >>> from acot_core.datasets import planted
+    >>> from acot_core.negatives import random_negatives
+    >>> from acot_core.sequences import pad
+    >>> clips = planted(n_sequences=12, random_state=0).streams["features"][:3]
+    >>> found = alternate(pad(clips), random_negatives(clips, 20, 0), n_subspaces=2, n_alternations=2)
+    >>> found.subspace.shape
+    torch.Size([3, 64, 2])
+    >>> found.objective.shape  # after each plan and each subspace
+    torch.Size([3, 4])
     """
     X, Y, dtype, double = batch.frames, negatives.frames, batch.frames.dtype, torch.float64
     mu, nu = (s.mask.double() / s.lengths[:, None] for s in (batch, negatives))

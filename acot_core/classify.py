@@ -136,6 +136,11 @@ def zip_streams(streams: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     ------
     ValueError
         No stream, or streams that differ in N.
+
+    Examples
+    --------
+    >>> zip_streams({"rgb": ["a", "b"], "flow": ["c", "d"]})
+    [{'rgb': 'a', 'flow': 'c'}, {'rgb': 'b', 'flow': 'd'}]
     """
     sizes = {name: len(sequences) for name, sequences in streams.items()}
     if not sizes or len(set(sizes.values())) > 1:
@@ -157,6 +162,17 @@ class StreamFusion(ClassifierMixin, BaseEstimator):
     ----------
     pipelines_ : dict of fitted classifiers
     classes_ : array (c,)
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import LinearSVC
+    >>> from acot_core.baselines import AveragePooling
+    >>> rgb, flow = [[[1, 0]], [[0, 1]]] * 3, [[[1, 0, 0]], [[0, 0, 1]]] * 3  # six clips of one frame
+    >>> clips = zip_streams({"rgb": rgb, "flow": flow})
+    >>> fusion = StreamFusion({s: make_pipeline(AveragePooling(), LinearSVC()) for s in ("rgb", "flow")})
+    >>> fusion.fit(clips, [0, 1] * 3).predict(clips[:2]).tolist()
+    [0, 1]
     """
 
     def __init__(self, pipelines: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> None:

@@ -69,6 +69,12 @@ def ipot(
     Notes
     -----
     Costs that are many times beta underflow as kernels; such batches are iterated in the log domain.
+
+    Examples
+    --------
+    >>> cost = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])  # one problem: each point has a partner at no cost
+    >>> ipot(cost).plan.round(decimals=2).tolist()
+    [[[0.5, 0.0], [0.0, 0.5]]]
     """
     a, b = check_problem(cost, a, b)
     real = (a > 0)[:, :, None] & (b > 0)[:, None, :]
@@ -286,6 +292,12 @@ def sinkhorn(
     -----
     ConvergenceWarning
         Some problem did not reach ``tol`` in ``n_iter`` iterations.
+
+    Examples
+    --------
+    >>> cost = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]], dtype=torch.float64)
+    >>> sinkhorn(cost, epsilon=1.0).plan.round(decimals=2).tolist()  # much entropy: blurred
+    [[[0.37, 0.13], [0.13, 0.37]]]
     """
     a, b = check_problem(cost, a, b)
     if not epsilon > 0:

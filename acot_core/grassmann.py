@@ -27,7 +27,14 @@ _BLOCK_BYTES = 2**21  # products with the frames run over blocks that stay in th
 
 
 def project(U: Tensor, Z: Tensor) -> Tensor:
-    """Tangent part (I - UU')Z of an ambient vector Z at U, both (B, d, k)."""
+    """Tangent part (I - UU')Z of an ambient vector Z at U, both (B, d, k).
+
+    Examples
+    --------
+    >>> U = torch.eye(3)[None, :, :1]
+    >>> project(U, torch.ones(1, 3, 1)).flatten().tolist()  # nothing along U is left
+    [0.0, 1.0, 1.0]
+    """
     return Z - U @ (U.mT @ Z)
 
 
@@ -39,7 +46,14 @@ def orthonormalize(A: Tensor) -> Tensor:
 
 
 def retract_qr(U: Tensor, D: Tensor) -> Tensor:
-    """Retraction along the tangent vector D by the QR decomposition of U + D: (B, d, k)."""
+    """Retraction along the tangent vector D by the QR decomposition of U + D: (B, d, k).
+
+    Examples
+    --------
+    >>> U, D = torch.eye(2)[None, :, :1], torch.tensor([[[0.0], [1.0]]])
+    >>> [round(x, 3) for x in retract_qr(U, D).flatten().tolist()]  # halfway between the axes
+    [0.707, 0.707]
+    """
     return orthonormalize(U + D)
 
 
@@ -106,6 +120,12 @@ def projection_kernel(U: Tensor, V: Tensor, *, block_bytes: int = 2**28) -> Tens
     Returns
     -------
     Tensor (N, M)
+
+    Examples
+    --------
+    >>> lines = torch.eye(3)[:2, :, None]
+    >>> projection_kernel(lines, lines).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     if U.ndim != 3 or V.ndim != 3 or U.shape[1] != V.shape[1]:
         raise ValueError(f"expected (N, d, k) and (M, d, l), got {tuple(U.shape)} and {tuple(V.shape)}")
@@ -138,6 +158,12 @@ def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
     -------
     Tensor (B, d, k)
         Orthonormal, by descending singular value; of each column the entry of largest magnitude is positive.
+
+    Examples
+    --------
+    >>> frames = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    >>> principal_subspace(frames, None, 1).flatten().tolist()
+    [1.0, 0.0, 0.0]
     """
     n, d = frames.shape[1:]
     if not 1 <= k <= d:

@@ -99,6 +99,12 @@ def random_negatives(
     ------
     ValueError
         Bad sequences or a bad ``n_negatives``.
+
+    Examples
+    --------
+    >>> negatives = random_negatives([[[0.6, 0.8]] * 3, [[1.0, 0.0]] * 5], "2n", seed=0)
+    >>> negatives.lengths.tolist()
+    [6, 10]
     """
     negatives = []
     for frames in check_sequences(sequences, n_features=n_features):

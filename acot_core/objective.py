@@ -40,6 +40,13 @@ def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
     -------
     Tensor (B, n, d)
         Zero where a row of the plan has no mass.
+
+    Examples
+    --------
+    >>> plan = torch.tensor([[[0.5, 0.0], [0.25, 0.25]]])
+    >>> negatives = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> barycentric_images(plan, negatives).tolist()
+    [[[1.0, 0.0], [0.5, 0.5]]]
     """
     return _row_shares(plan) @ negatives  # (n,m) @ (m,d) -> (n,d)
 
@@ -75,6 +82,18 @@ class ACOTObjective:
     -----
     Weights are per sequence: 1/n_i and 1/(n_i - 1) with its own length n_i. A sequence of one frame has no
     order term.
+
+    Examples
+    --------
+    Two frames along one axis, the second with more energy; the plan sends both to the other axis:
+
+    >>> frames, images = torch.tensor([[[0.6, 0.8], [1.0, 0.0]]]), torch.tensor([[[0.0, 1.0], [0.0, 1.0]]])
+    >>> objective = ACOTObjective(frames, images, eta=0.0)
+    >>> U = torch.tensor([[[1.0], [0.0]]])  # the first axis
+    >>> [round(float(energy), 2) for energy in objective.energies(U)[0]]
+    [0.36, 1.0]
+    >>> {name: round(float(term), 2) for name, term in objective.terms(U).items()}
+    {'contrast': 1.68, 'distortion': 0.32, 'order': 0.0}
     """
 
     def __init__(

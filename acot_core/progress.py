@@ -20,6 +20,17 @@ class Progress:
     ``stage`` names what runs ("classifier", "adversary", "sweep", ...), ``step`` of ``total`` steps are
     done, ``elapsed`` and ``remaining`` are in seconds (``remaining`` is None until it can be estimated),
     and ``values`` holds what is worth plotting live.
+
+    Examples
+    --------
+    >>> from acot_core import Adversary
+    >>> from acot_core.datasets import planted
+    >>> data, reports = planted(n_sequences=12, random_state=0), []
+    >>> adversary = Adversary(n_iter=2, classifier_iter=5, random_state=0)
+    >>> _ = adversary.fit(data.streams["features"], data.labels, reports.append)
+    >>> last = reports[-1]
+    >>> last.stage, last.step, last.total
+    ('adversary', 2, 2)
     """
 
     stage: str

@@ -170,6 +170,19 @@ def conjugate_gradient(
     ------
     ValueError
         Unknown rule or retraction, or an initial point that is not (B, d, k).
+
+    Examples
+    --------
+    >>> from acot_core.grassmann import principal_subspace, random_point
+    >>> from acot_core.objective import ACOTObjective
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> frames = torch.rand(4, 10, 6, generator=generator, dtype=torch.float64)
+    >>> objective = ACOTObjective(frames, torch.zeros_like(frames), beta1=5.0, beta2=0.0)  # PCA
+    >>> start = random_point(4, 6, 2, generator, dtype=torch.float64)
+    >>> found = conjugate_gradient(objective, start, n_iter=200)
+    >>> best = objective.value(principal_subspace(frames, None, 2))
+    >>> bool((found.value - best).abs().max() < 1e-6)
+    True
     """
     if beta_rule not in BETA_RULES:
         raise ValueError(f"beta_rule: expected one of {sorted(BETA_RULES)}, got {beta_rule!r}")

@@ -187,7 +187,16 @@ def subspace_robust(X: Tensor, Y: Tensor, k: int, *, n_iter: int = 100) -> tuple
 def robust_distances(
     X: Tensor, Y: Tensor, k: int, *, n_starts: int = 2, n_iter: int = 30, seed: int = 0
 ) -> RobustDistances:
-    """All that Theorem 1 speaks of, for B pairs of sets X (B, n, d) and Y (B, m, d)."""
+    """All that Theorem 1 speaks of, for B pairs of sets X (B, n, d) and Y (B, m, d).
+
+    Examples
+    --------
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> X, Y = (torch.rand(1, n, 5, generator=generator, dtype=torch.float64) for n in (6, 8))
+    >>> found = robust_distances(X, Y, 2)
+    >>> bool(found.projection <= found.contrastive <= found.upper_bound)  # Theorem 1
+    True
+    """
     projection, at = projection_robust(X, Y, k, n_starts=n_starts, n_iter=n_iter, seed=seed)
     contrastive, where = projection_robust(
         X, Y, k, contrastive=True, initial=at, n_starts=n_starts, n_iter=n_iter, seed=seed

@@ -42,6 +42,15 @@ class PaddedSequences:
         The frames; rows beyond a sequence's length are zero.
     mask : bool Tensor (B, n)
         True where a row is a frame of its sequence.
+
+    Examples
+    --------
+    >>> import torch
+    >>> batch = pad([torch.ones(2, 3), torch.ones(1, 3)])
+    >>> batch.mask.tolist()
+    [[True, True], [True, False]]
+    >>> batch.weights.tolist()  # the uniform measure of each sequence; padding has no mass
+    [[0.5, 0.5], [1.0, 0.0]]
     """
 
     frames: Tensor
@@ -103,6 +112,16 @@ def check_sequences(
     ValueError
         No sequence at all; a sequence that is not a 2-D array of real numbers, is too short, differs in d,
         has a NaN, an infinity, a negative entry or an all-zero frame. The message names the sequence.
+
+    Examples
+    --------
+    >>> check_sequences([[[5, 0], [0, 2]]])[0].tolist()  # one sequence of two frames: of unit norm now
+    [[1.0, 0.0], [0.0, 1.0]]
+    >>> try:
+    ...     check_sequences([[[3, -4]]])
+    ... except ValueError as error:
+    ...     print(str(error).partition(";")[0])
+    sequences[0] (shape (1, 2)): frame 0 has a negative entry
     """
     kind = type(sequences).__name__
     if isinstance(sequences, str | bytes | dict) or not hasattr(sequences, "__len__"):

@@ -61,6 +61,16 @@ def solve_subspaces(
     -------
     RCGResult
         In double precision.
+
+    Examples
+    --------
+    >>> frames = torch.rand(3, 10, 6, generator=torch.Generator().manual_seed(0))
+    >>> objective = ACOTObjective(frames, images=torch.zeros_like(frames))
+    >>> found = solve_subspaces(objective, 2)  # from the first two principal directions
+    >>> found.point.shape
+    torch.Size([3, 6, 2])
+    >>> bool((found.value <= found.history["value"][0]).all())
+    True
     """
     if solver not in ("rcg", "pymanopt"):
         raise ValueError(f"solver: expected 'rcg' or 'pymanopt', got {solver!r}")

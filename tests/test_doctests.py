@@ -30,8 +30,41 @@ def test_examples(name: str) -> None:
     assert runner.summarize(verbose=False).failed == 0
 
 
-def test_there_are_examples() -> None:
+PUBLIC = [name for name in acot_core.__all__ if name != "Cancelled"]
+SHOWN = [
+    "alternation.alternate",
+    "baselines.averages.AveragePooling",
+    "baselines.subspaces.GRP",
+    "couplings.cost_matrix",
+    "datasets.loading.load",
+    "datasets.storage.save_dataset",
+    "entropic.ipot",
+    "entropic.sinkhorn",
+    "experiments.comparison.comparison",
+    "experiments.one_clip.subspace_study",
+    "experiments.one_clip.transport_study",
+    "figures.style.render",
+    "grassmann.principal_angles",
+    "grassmann.principal_subspace",
+    "grassmann.projection_kernel",
+    "negatives.random_negatives",
+    "objective.ACOTObjective",
+    "riemannian.conjugate_gradient",
+    "robust.robust_distances",
+    "sequences.check_sequences",
+    "subspaces.solve_subspaces",
+    "transport.emd",
+    "transport.solve",
+]
+
+
+def test_every_public_name_has_an_example() -> None:
     named = {test.name for name in MODULES for test in examples(name)}
-    for name in ("transport.emd", "transport.solve", "couplings.cost_matrix", "grassmann.principal_angles",
-                 "classify.GrassmannSVC", "pooling.ACOTPooling"):  # fmt: skip
-        assert f"acot_core.{name}" in named
+    public = [f"{getattr(acot_core, name).__module__}.{name}" for name in PUBLIC]
+    wanted = public + [f"acot_core.{name}" for name in SHOWN]
+    assert [name for name in wanted if name not in named] == []
+
+
+def test_a_wrong_example_is_seen() -> None:
+    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
+    assert doctest.DocTestRunner(verbose=False).run(test, out=lambda text: None).failed == 1

@@ -16,6 +16,11 @@ class AveragePooling(SequencePooling):
 
     Its use on frame features of a network is that of Simonyan & Zisserman (2014), "Two-stream convolutional
     networks for action recognition in videos", NeurIPS.
+
+    Examples
+    --------
+    >>> AveragePooling().fit_transform([[[1.0, 0.0], [0.0, 1.0]]]).tolist()
+    [[0.5, 0.5]]
     """
 
     def _pool(self, batch: PaddedSequences) -> Tensor:

@@ -56,6 +56,13 @@ class GRP(SubspacePooling):
     output : {"subspace", "projection"}
         U (N, d, k), or the mean of UU'X (N, d).
     device : str
+
+    Examples
+    --------
+    >>> from acot_core.datasets import planted
+    >>> clips = planted(n_sequences=12, random_state=0).streams["features"]
+    >>> GRP(n_subspaces=2).fit_transform(clips).shape
+    (12, 64, 2)
     """
 
     def __init__(

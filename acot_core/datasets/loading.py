@@ -93,6 +93,15 @@ def load(
     ValueError
         An unknown name, option, stream or split; data that are not on this machine; a file that is damaged,
         unsafe or in no known format. The message names what and where.
+
+    Examples
+    --------
+    >>> data = load("planted", n_sequences=24, n_splits=1)
+    >>> data
+    SequenceDataset('planted': 24 clips, 6 classes, streams features (d=64), splits 1)
+    >>> train, test = data.split("1")
+    >>> len(train), len(test)
+    (12, 12)
     """
     name = os.fspath(name_or_path)
     if encoder not in _ENCODERS:

@@ -86,6 +86,14 @@ def comparison(
     dataset, seeds, splits, streams, tune, classifiers, adversary, n_folds, tune_seeds, candidates, fusion, \
     cache, n_jobs, callback, **options
         As in `acot_core.experiments.ablation`.
+
+    Examples
+    --------
+    >>> record = comparison(
+    ...     "planted", n_sequences=24, methods=("average", "grp"), tune=False, seeds=1, n_folds=2
+    ... )
+    >>> sorted(set(record.scores["method"]))
+    ['average', 'grp']
     """
     plan = make_plan(
         dataset, options, seeds=seeds, splits=splits, streams=streams, classifiers=classifiers,

@@ -213,6 +213,14 @@ def render(figure: Figure, format: str = "png", dpi: float = 150) -> bytes:
     ------
     ValueError
         Unknown format or a resolution that is not positive.
+
+    Examples
+    --------
+    >>> with drawing():
+    ...     figure, (axes,) = new_figure()
+    ...     _ = axes.plot([0, 1], [0, 1])
+    >>> render(figure, "pdf")[:4]
+    b'%PDF'
     """
     if format not in _METADATA:
         raise ValueError(f"format: expected one of {sorted(_METADATA)}, got {format!r}")

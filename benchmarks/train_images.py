@@ -4,10 +4,9 @@
     python benchmarks/train_images.py shapes --seed 0
     python benchmarks/train_images.py cifar10 --measure     # only measure the networks that ship
 
-All four networks are kept in ``--work`` before the adversary is finished, and the next run with the same seed
-and settings takes them from there. Settings are chosen on the validation part; the test part is looked at by
-the shipped half-precision weights. The shipped networks were trained first and taken from ``--work``; the
-classifiers by a revision that did not yet call `recalibrate` before hardening.
+The networks are kept in ``--work`` after each stage (classifier and auto-encoder; hardening; adversary), and
+the next run with the same seed and settings goes on from there, with the same result as a run from nothing.
+Settings are chosen on the validation part; the test part is looked at by the shipped half-precision weights.
 Figures go to benchmarks/results/images_<name>.json.
 """
 
@@ -33,18 +32,19 @@ from acot_core.records import environment
 RESULTS = Path(__file__).parent / "results"
 
 
+STAGES = {
+    "plain": ("classifier", "latent", "autoencoder"),
+    "hardened": ("hardening",),
+    "adversary": ("generator", "critic", "n", "batch", "sigma", "lambda1", "lambda2", "clip", "learning"),
+}
+"""Which settings a stage depends on, by the beginnings of their names; it depends on earlier stages' too."""
+
+
 def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
     """Train what ``work`` does not hold yet, and write the model to the package's weights."""
     dataset, settings = load_images(name, root), SETTINGS[name]
     networks = settings.build(len(dataset.class_names), seed)
-    trained: dict[str, nn.Module] = {}
     work.mkdir(parents=True, exist_ok=True)
-    files = {part: work / f"{name}-{part}-{seed}.pt" for part in networks}
-    for part, file in files.items():
-        if file.exists():
-            networks[part].load_state_dict(torch.load(file, weights_only=True))
-            trained[part] = networks[part]
-            print(f"{part}: taken from {file}")
 
     def tell(progress: Progress) -> None:
         values = {key: round(value, 4) for key, value in progress.values.items()}
@@ -52,22 +52,48 @@ def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
             f"{progress.stage} {progress.step}/{progress.total} {progress.elapsed:.0f} s {values}", flush=True
         )
 
-    def go(settings: ImageSettings) -> ImageModel:
+    def go(trained: dict[str, nn.Module], hardened: bool, **less: int) -> ImageModel:
         return train_image_model(
-            dataset, settings=settings, trained=trained, callback=tell, random_state=seed
+            dataset,
+            settings=dataclasses.replace(settings, **less),
+            trained=trained,
+            hardened=hardened,
+            callback=tell,
+            random_state=seed,
         )
 
-    missing = len(trained) < len(files)
-    if missing:
-        model = go(dataclasses.replace(settings, finish_iter=0))
-        for part, file in files.items():
-            trained[part] = getattr(model, part)
-            torch.save(trained[part].state_dict(), file)
-    if settings.finish_iter or not missing:
-        model = go(settings)
+    def kept(stage: str) -> dict[str, nn.Module]:
+        """The networks after ``stage``: from ``work``, or trained now."""
+        file, needed = work / f"{name}-{seed}-{stage}.pt", _settings_of(stage, settings)
+        parts = ("classifier", "autoencoder") + ("generator", "critic") * (stage == "adversary")
+        if not file.exists():
+            if stage == "plain":
+                model = go({}, False, hardening_epochs=0, n_iter=0, finish_iter=0)
+            elif stage == "hardened":
+                model = go(kept("plain"), False, n_iter=0, finish_iter=0)
+            else:
+                model = go(kept("hardened"), True, finish_iter=0)
+            states = {part: getattr(model, part).state_dict() for part in parts}
+            torch.save({"settings": needed, "states": states}, file)
+        found = torch.load(file, weights_only=True)
+        if found["settings"] != needed:
+            raise ValueError(f"{file}: made with {found['settings']}, now asked for: {needed}")
+        print(f"{stage}: in {file}", flush=True)
+        for part in parts:
+            networks[part].load_state_dict(found["states"][part])
+        return {part: networks[part] for part in parts}
+
+    model = go(kept("adversary"), True) if settings.finish_iter else go(kept("hardened"), True)
     WEIGHTS.mkdir(exist_ok=True)
     model.save(WEIGHTS / f"{name}.safetensors")
     return model
+
+
+def _settings_of(stage: str, settings: ImageSettings) -> dict[str, float]:
+    """The settings on which the networks after ``stage`` depend."""
+    stages = list(STAGES)
+    prefixes = [prefix for s in stages[: stages.index(stage) + 1] for prefix in STAGES[s]]
+    return {k: v for k, v in dataclasses.asdict(settings).items() if k.startswith(tuple(prefixes))}
 
 
 def measure(name: str, n_images: int, seed: int, root: str | None) -> dict[str, object]:

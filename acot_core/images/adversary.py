@@ -73,6 +73,11 @@ class ImageWGAN(WGAN):
         """h(decode(x)) (B,) of latents (B, d)."""
         return self.h(self.decode(latents))
 
+    def critic_step(self, frames: Tensor, negatives: Tensor) -> None:
+        """One ascent step of h on E h(x) - E h(y); of a convolutional critic autograd finds the gradients."""
+        loss = -self.wasserstein(frames, negatives)
+        self.critic_optimiser.step(torch.autograd.grad(loss, self._critic_weights))
+
     def generator_loss(self, frames: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
         """What g descends in Eq. (9), with one decoding for critic and classifier."""
         images = self.decode(self.negatives(frames, noise))

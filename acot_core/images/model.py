@@ -44,6 +44,8 @@ class ImageSettings:
 
     classifier_width: int = 24
     classifier_epochs: int = 45
+    classifier_batch: int = 128
+    classifier_rate: float = 0.05
     latent_channels: int = 16
     autoencoder_width: int = 24
     autoencoder_epochs: int = 14

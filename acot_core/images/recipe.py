@@ -18,7 +18,17 @@ from acot_core.sequences import resolve_device, resolve_seed
 __all__ = ["SETTINGS", "train_image_model"]
 
 SETTINGS: dict[str, ImageSettings] = {
-    "cifar10": ImageSettings(n_iter=1200, lambda1=0.1, lambda2=2.0, finish_iter=500),
+    "cifar10": ImageSettings(
+        classifier_epochs=26,
+        classifier_batch=64,
+        classifier_rate=0.03,
+        autoencoder_epochs=10,
+        hardening_epochs=5,
+        n_iter=1200,
+        lambda1=0.1,
+        lambda2=2.0,
+        finish_iter=500,
+    ),
     "shapes": ImageSettings(
         classifier_width=12,
         classifier_epochs=10,
@@ -39,6 +49,7 @@ def train_image_model(
     *,
     settings: ImageSettings | None = None,
     trained: Mapping[str, nn.Module] | None = None,
+    hardened: bool = True,
     device: str = "auto",
     callback: Callback | None = None,
     random_state: int | None = 0,
@@ -54,6 +65,8 @@ def train_image_model(
     trained : mapping, optional
         A "classifier", an "autoencoder", or a "generator" with its "critic", that are trained already and
         taken as they are; generator and critic are then only finished.
+    hardened : bool
+        Whether the classifier in ``trained`` has been hardened (`acot_core.images.training`) before.
     device : str
     callback : callable, optional
         Told of every stage ("classifier", "auto-encoder", "adversary"). When it raises `Cancelled`, the model
@@ -96,6 +109,8 @@ def train_image_model(
             images,
             labels,
             n_epochs=settings.classifier_epochs,
+            batch_size=settings.classifier_batch,
+            learning_rate=settings.classifier_rate,
             generator=torch.Generator().manual_seed(seed),
             callback=watch,
         )
@@ -108,7 +123,8 @@ def train_image_model(
             generator=torch.Generator().manual_seed(seed),
             callback=watch,
         )
-    if "classifier" not in (trained or {}) and not stopped:
+    to_harden = "classifier" not in (trained or {}) or not hardened
+    if to_harden and settings.hardening_epochs and not stopped:
         harden_classifier(
             networks["classifier"],
             networks["autoencoder"],

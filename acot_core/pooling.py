@@ -69,7 +69,7 @@ class ACOTPooling(SubspacePooling):
     adversary : Adversary, optional
         A fitted one is used as it is; an unfitted one, or None for the paper's settings, is trained in `fit`.
     device : str, default "auto"
-    batch_bytes : int, default 2**26
+    batch_bytes : int, default 2**27
         Memory that a batch may take beyond the data.
     n_jobs : int, optional
         Batches at once on a CPU, as in `joblib.Parallel`, each on one thread. None is what
@@ -114,7 +114,7 @@ class ACOTPooling(SubspacePooling):
         output: str = "subspace",
         adversary: Adversary | None = None,
         device: str = "auto",
-        batch_bytes: int = 2**26,
+        batch_bytes: int = 2**27,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
     ) -> None:

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-from ot.lp.emd_wrap import emd_c
 from torch import Tensor
 
 from acot_core.couplings import (
@@ -28,6 +26,7 @@ from acot_core.couplings import (
     warn_unconverged,
 )
 from acot_core.entropic import ipot, sinkhorn
+from acot_core.simplex import exact_plans
 
 __all__ = [
     "METHODS",
@@ -64,8 +63,7 @@ def emd(
 
     Notes
     -----
-    The simplex holds Python's lock, so threads do not help; processes cost more to start than 600 problems of
-    40 x 80 take.
+    Threads that solve a batch each do so side by side (`acot_core.simplex`).
 
     Examples
     --------
@@ -78,12 +76,7 @@ def emd(
     M = cost.detach().to("cpu", torch.float64).numpy()
     p, q = (w.to("cpu", torch.float64).numpy() for w in (a, b))
     q = q * (p.sum(1) / q.sum(1))[:, None]  # equal to the last bit that the simplex looks at
-    plans = np.empty_like(M)
-    converged = np.empty(len(M), bool)
-    for i in range(len(M)):
-        # `ot.emd` without its checks of the input, which take as long as a small problem.
-        plans[i], _, _, _, code = emd_c(p[i], q[i], np.ascontiguousarray(M[i]), max_pivots, 1)
-        converged[i] = code == 1
+    plans, converged = exact_plans(p, q, M, max_pivots)
     answer = closed_form(torch.from_numpy(plans).to(cost), cost, a, b)
     return warn_unconverged(replace(answer, converged=torch.from_numpy(converged).to(cost.device)), "emd")
 

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "acot_core"
 LAYERS = (
     "files progress parameters threads records sequences checkpoints datasets",
-    "transport couplings entropic exact grassmann",
+    "transport couplings entropic simplex grassmann",
     "riemannian objective alternation subspaces line_search reduced reference subspace_problem response_line "
     "robust",
     "adversary adversary_data adversary_training adversary_checks quality two_sample weights cuda_graph "

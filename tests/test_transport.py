@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from acot_core import simplex
 from acot_core.entropic import _in_log_domain, _in_primal_domain
 from acot_core.transport import (
     METHODS,
@@ -294,3 +296,43 @@ def test_cuda_equals_cpu(method: str) -> None:
     there = solve(cost.cuda(), a.cuda(), b.cuda(), method)
     assert there.plan.is_cuda
     torch.testing.assert_close(there.plan.cpu(), here.plan, rtol=0, atol=1e-6)
+
+
+# ------------------------------------------------------------------ POT's simplex without Python's lock
+
+
+def test_simplex_gives_the_plans_of_pots_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    cost = rng.random((6, 9, 14))
+    a, b = rng.dirichlet(np.ones(9), 6), rng.dirichlet(np.ones(14), 6)
+    a[2, 4:], b[3, :5] = 0, 0  # padding
+    a, b = a / a.sum(1, keepdims=True), b / b.sum(1, keepdims=True)
+    direct, optimal = simplex.exact_plans(a, b, cost, 100_000)
+    few = simplex.exact_plans(a, b, cost, 1)[1]
+    monkeypatch.setattr(simplex, "_routine", None)
+    wrapped, expected = simplex.exact_plans(a, b, cost, 100_000)
+    assert np.array_equal(direct, wrapped)
+    assert optimal.all()
+    assert expected.all()
+    assert np.array_equal(few, simplex.exact_plans(a, b, cost, 1)[1])
+    assert not few.any()
+
+
+@pytest.mark.skipif(simplex._routine is None, reason="this build of POT does not show its routine")
+def test_other_threads_work_while_the_simplex_does() -> None:
+    cost = np.random.default_rng(0).random((1, 300, 300))
+    mass = np.full((1, 300), 1 / 300)
+    ticks, stop = [0], threading.Event()
+
+    def tick() -> None:
+        while not stop.is_set():
+            ticks[0] += 1
+
+    other = threading.Thread(target=tick)
+    other.start()
+    before = ticks[0]
+    simplex.exact_plans(mass, mass, cost, 1_000_000)
+    during = ticks[0] - before
+    stop.set()
+    other.join()
+    assert during > 500

@@ -1,0 +1,57 @@
+"""POT's network simplex for one problem after another, without its checks and without Python's lock (Eq. 2).
+
+The wrapper that POT has for Python holds the lock while it pivots, so that no other thread does anything
+meanwhile. The routine behind it is a plain C++ function; where the library shows it under the name that
+encodes the arguments expected here (POT from 0.9.7 on Linux and macOS), it is called by ctypes, which gives
+the lock away. Elsewhere the wrapper serves: the same plans, more slowly where threads work side by side.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+import numpy as np
+from ot.lp import emd_wrap
+
+__all__ = ["exact_plans"]
+
+# int EMD_wrap(int n, int m, double *a, *b, *cost, *plan, *alpha, *beta, *value, uint64_t pivots,
+#              double *alpha_start, double *beta_start)
+_NAME = "_Z8EMD_wrapiiPdS_S_S_S_S_S_mS_S_"
+
+
+def _find() -> Callable[..., int] | None:
+    try:
+        routine = ctypes.CDLL(emd_wrap.__file__)[_NAME]
+    except (AttributeError, OSError):
+        return None
+    array = ctypes.c_void_p
+    routine.argtypes = [ctypes.c_int, ctypes.c_int, *7 * [array], ctypes.c_uint64, array, array]
+    routine.restype = ctypes.c_int
+    return routine
+
+
+_routine = _find()
+
+
+def exact_plans(
+    a: np.ndarray, b: np.ndarray, cost: np.ndarray, max_pivots: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Optimal plans (B, n, m) for masses a (B, n), b (B, m) and costs (B, n, m), and whether each is (B,)."""
+    a, b, cost = (np.ascontiguousarray(each, np.float64) for each in (a, b, cost))
+    n_problems, n, m = cost.shape
+    plans, optimal = np.zeros_like(cost), np.empty(n_problems, bool)
+    if _routine is None:
+        for i in range(n_problems):
+            plans[i], _, _, _, code = emd_wrap.emd_c(a[i], b[i], cost[i], max_pivots, 1)
+            optimal[i] = code == 1
+        return plans, optimal
+    potentials, value = np.empty(n + m), np.empty(1)
+    scratch = potentials.ctypes.data, potentials[n:].ctypes.data, value.ctypes.data
+    arrays = (a, b, cost, plans)
+    starts, strides = [each.ctypes.data for each in arrays], [each.strides[0] for each in arrays]
+    for i in range(n_problems):
+        here = (start + i * stride for start, stride in zip(starts, strides, strict=True))
+        optimal[i] = _routine(n, m, *here, *scratch, max_pivots, None, None) == 1
+    return plans, optimal

@@ -187,6 +187,7 @@ def signals(seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
     return X, labels
 
 
+@pytest.mark.timeout(1800)  # where aeon is new, its first import compiles for minutes of a core
 @pytest.mark.parametrize("model", [DTWClassifier(), MiniRocketClassifier(84)], ids=["dtw", "minirocket"])
 def test_signal_classifiers(model) -> None:
     pytest.importorskip("aeon")

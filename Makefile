@@ -4,10 +4,11 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 PORT    ?= 5006
 WORKERS ?= 2
+MODULES := $(shell find acot_core -name '*.py' ! -name __main__.py | sed 's,/__init__.py$$,,; s,.py$$,,; s,/,.,g' | sort)
 CONSTRAINTS ?= constraints.txt
 PINS    ?= torch==2.13.0
 
-.PHONY: explore lab test test-core test-browser test-oldest lint format bench docs clean help
+.PHONY: explore lab test test-core test-browser test-oldest lint audit format bench docs clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -39,6 +40,10 @@ lint: $(VENV)/.dev  ## ruff (check and format) and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+audit: $(VENV)/.dev  ## known vulnerabilities of the tested versions (fails where the advisories are not reached)
+	$(BIN)/python -m pip install -c constraints.txt pip-audit
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r constraints.txt
+
 format: $(VENV)/.dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -47,7 +52,7 @@ bench: $(VENV)/.dev  ## all benchmarks, on the GPU too where there is one; resul
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev  ## API documentation from the docstrings, in docs/api
-	$(BIN)/pdoc --math --docformat numpy --output-directory docs/api acot_core
+	$(BIN)/pdoc --math --docformat numpy --output-directory docs/api $(MODULES)
 
 clean:           ## remove the virtual environment and every cache
 	rm -rf $(VENV) .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/api

@@ -37,7 +37,7 @@ HISTORY_COLUMNS = (
     "generator_loss",
 )
 _EVALUATED = 2048
-_PATIENCE = 0.5  # seconds between two reports of progress, at most
+_PATIENCE = 0.02  # seconds between two reports of progress, at most: a callback may have the training wait
 
 
 def has_native_bfloat16(device: torch.device) -> bool:

@@ -12,14 +12,15 @@ import sys
 import threading
 import time
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pypdf
 import pytest
 import torch
-from acot_explorer import render, widgets
-from acot_explorer.jobs import JobRunner
+from acot_explorer import jobs, page, render, widgets
+from acot_explorer.jobs import Job, JobRunner
 from acot_explorer.method_map import STEPS, map_svg
 from acot_explorer.page import Explorer
 from acot_explorer.requests import AdversaryRequest, DataRequest, uploads_in
@@ -273,6 +274,72 @@ def test_work_ends_with_the_server_that_was_asked_for_it_and_what_is_queued_neve
     runner.shutdown()
 
 
+def test_long_work_waits_while_a_visitor_waits_for_a_figure(monkeypatch):
+    monkeypatch.setattr(jobs, "_PATIENCE", 600.0)
+    runner, passed = JobRunner(workers=1), []
+
+    def work(callback):
+        for step in range(3):
+            callback(Progress("step", step, 3, 0.0))
+            passed.append(step)
+
+    with jobs.visitors().waiting():
+        with jobs.visitors().waiting():
+            job = runner.submit("long", "Job", work)
+            wait(lambda: job.latest is not None)
+        time.sleep(0.1)  # would be enough for the rest; one of the two waits still
+        assert (passed, job.state) == ([], "running")
+    wait(lambda: job.settled)
+    assert passed == [0, 1, 2]
+    runner.shutdown()
+
+
+def test_long_work_gets_a_fifth_of_the_time_however_many_visitors_wait(monkeypatch):
+    clock = [0.0]
+
+    def go_first(seconds):  # somebody always waits
+        clock[0] += seconds
+        return seconds
+
+    def work(callback):
+        for step in range(100):
+            clock[0] += 0.1
+            callback(Progress("step", step, 100, 0.0))
+
+    monkeypatch.setattr(jobs, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(jobs.visitors(), "go_first", go_first)
+    job = Job("long", "Job", work)
+    job.run()
+    assert job.state == "done"
+    assert clock[0] == pytest.approx(
+        10 + 1 + 99 * 0.4
+    )  # work, then waits: 1 s, and four times the work since
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+def test_a_figure_that_somebody_waits_for_has_long_work_wait(monkeypatch, awaited):
+    seen = []
+
+    def look(*_):
+        seen.append(jobs.visitors().count)
+        raise NotReady("Drawn")
+
+    async def draw():
+        explorer = Explorer()
+        explorer._document = SimpleNamespace(add_next_tick_callback=asyncio.get_running_loop().call_soon)
+        explorer.settings.param.update(step="data")
+        load_dataset(DataRequest.of(explorer.settings))
+        explorer.refresh(awaited=awaited)
+        await explorer._task
+        return [panel.view.message for panel in explorer.step.panels]
+
+    monkeypatch.setattr(page, "picture", look)
+    messages = asyncio.run(draw())
+    assert set(messages) == {"Drawn"}
+    assert set(seen) == {int(awaited)}
+    assert jobs.visitors().count == 0
+
+
 def test_memo_forgets_what_was_not_used_for_longest():
     memo: Memo[int] = Memo(2)
     for key in "ab":
@@ -516,10 +583,10 @@ def test_one_class_can_be_looked_at_but_not_learned_from():
 def test_nothing_is_left_of_an_upload_when_the_last_session_that_brought_it_ends(tmp_path):
     one, two = Explorer(), Explorer()
     request, dataset = read_upload(template_file(), "mine.npz")
-    for page in (one, two):
-        page.open()
-        page.adopt_upload(request, dataset, "mine.npz")
-        page.settings.param.update(**QUICK)
+    for visitor in (one, two):
+        visitor.open()
+        visitor.adopt_upload(request, dataset, "mine.npz")
+        visitor.settings.param.update(**QUICK)
     for step in ("data", "transport", "subspace", "classification"):
         _, _, shown = panels(one, step)
         for spec, wanted in shown:

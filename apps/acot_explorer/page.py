@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +22,7 @@ from acot_core.datasets import DATASETS, SequenceDataset
 from acot_explorer.components import Bridge, MethodMap
 from acot_explorer.desk import Desk
 from acot_explorer.figure_panel import FigurePanel, as_file
-from acot_explorer.jobs import figure_pool, runner
+from acot_explorer.jobs import figure_pool, runner, visitors
 from acot_explorer.method_map import STEPS
 from acot_explorer.render import archive, export, picture
 from acot_explorer.requests import DataRequest
@@ -48,7 +49,7 @@ class Explorer:
         self.settings.param["dataset"].objects = {info.title: name for name, info in DATASETS.items()}
         self.desk = Desk(self.settings)
         self.desk.connected = self._connected
-        self._drawing = self._stale = False
+        self._drawing = self._stale = self._awaited = False
         self._problems: list[str] = []
         self._document: Any = None
         self._started = self._closed = False
@@ -234,10 +235,15 @@ class Explorer:
 
     # ------------------------------------------------------------ figures
 
-    def refresh(self) -> None:
-        """Draw the open step's figures anew; at once, or as soon as the drawing under way ends."""
+    def refresh(self, *, awaited: bool = True) -> None:
+        """Draw the open step's figures anew; at once, or as soon as the drawing under way ends.
+
+        Long work pauses for a figure that a visitor waits for; for one that only shows how the work gets on
+        (``awaited`` False) it does not.
+        """
         if self._document is None:
             return  # not served (yet)
+        self._awaited |= awaited
         if self._drawing:
             self._stale = True
         else:
@@ -270,8 +276,9 @@ class Explorer:
     async def _draw(self) -> None:
         try:
             while not self._closed:
-                self._stale = False
-                await self._draw_once()
+                awaited, self._stale, self._awaited = self._awaited, False, False
+                with visitors().waiting() if awaited else nullcontext():
+                    await self._draw_once()
                 if not self._stale:
                     return
         except TimeoutError:

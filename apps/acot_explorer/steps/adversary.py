@@ -203,7 +203,7 @@ class AdversaryStep(Step):
     def poll(self) -> None:
         """Redraw the curves while they grow."""
         if not self.explorer.drawing:  # else a curve that takes longer than a poll would never be shown
-            self.explorer.refresh()
+            self.explorer.refresh(awaited=False)
 
     # ------------------------------------------------------------ figures
 

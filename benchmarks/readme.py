@@ -180,6 +180,28 @@ def solvers(result: dict[str, Any]) -> str:
     return "\n\n".join([pooled, transport, growth, words])
 
 
+def explorer(result: dict[str, Any]) -> str:
+    """How long a visitor waits: alone, beside a training, among many; then memory and errors."""
+    paint, many = result["first_paint_s"], result["many"]
+    waits = {
+        "page opened to its words": {k: 1000 * v for k, v in paint["words"].items()},
+        "page opened to its first figure": {k: 1000 * v for k, v in paint["figure"].items()},
+        "slider to new figure": result["slider_ms"],
+        "slider to new figure, another session trains": result["slider_ms_while_another_trains"],
+        f"slider to new figure, {many['sessions']} sessions, two more train": many["times_ms"],
+    }
+    rows = [[name, f"{found['median']:.0f}", f"{found['p95']:.0f}"] for name, found in waits.items()]
+    first, last = many["memory_MB"][0], many["memory_MB"][-1]
+    n_errors = len(many["errors"]) + len(result["errors_of_the_server"])
+    words = (
+        f"The {many['sessions']} sessions moved {many['moves']} sliders, in {len(many['memory_MB'])} rounds "
+        f"of {many['seconds']:.0f} s: {n_errors} errors, {many['figures_not_of_their_session']} figures of "
+        f"another session; server memory {first:.0f} MB after the first round, {last:.0f} MB after the last, "
+        f"{many['memory_when_all_are_gone_MB']:.0f} MB when all had left."
+    )
+    return "\n\n".join([table(["wait", "median, ms", "95th percentile, ms"], rows), words])
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "table1_planted_linear": table1,
     "table1_jhmdb_untrained_k4_kernel": table1,
@@ -193,6 +215,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "images_cifar10": images,
     "solvers": solvers,
     "fooling": fooling,
+    "explorer": explorer,
 }
 """How the results of each file become a table; a file is read only where README has its marks."""
 

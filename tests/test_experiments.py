@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from acot_core.experiments.cells import fuse_cell, fusion_key
 from acot_core.experiments.embedding import neighbour_purity
 from acot_core.experiments.fusion import _choose
 from acot_core.experiments.kept_negatives import KeptNegatives
+from acot_core.experiments.memory import remember
 from acot_core.experiments.methods import METHODS, method
 from acot_core.experiments.parts import Source, fold_indices, load_part, share_adversary
 from acot_core.experiments.protocol import Entry, Plan, judge
@@ -354,6 +356,62 @@ def test_a_dask_worker_killed_in_mid_sweep_costs_time_not_results(tmp_path: Path
     assert found == [{"square": x * x} for x in range(8)]
     assert set(Path(log).read_text().split()) == set("01234567")
     assert len(list((tmp_path / "cells").iterdir())) == 8
+
+
+def where(*, x: int) -> dict[str, int]:
+    return {"x": x, "process": os.getpid(), "thread": threading.get_ident()}
+
+
+def test_short_cells_run_in_threads_of_this_process() -> None:
+    cells = [{"x": x} for x in range(4)]
+    for found in (
+        run_cells(where, cells, n_jobs=2, threads=True),
+        run_cells(where, cells, threads=True),  # as many as torch has
+    ):
+        assert [f["x"] for f in found] == [0, 1, 2, 3]
+        assert {f["process"] for f in found} == {os.getpid()}
+    apart = run_cells(where, cells, n_jobs=2)
+    assert os.getpid() not in {f["process"] for f in apart}
+    with joblib.parallel_config(backend="loky"):  # what is configured goes first
+        assert os.getpid() not in {f["process"] for f in run_cells(where, cells, n_jobs=2, threads=True)}
+
+
+def test_threads_give_the_same_scores(tmp_path: Path) -> None:
+    plan = Plan(Source.of("planted", TINY), seeds=(0, 1), adversary=FAST, classifier=LINEAR)
+    entries = [Entry("acot", {"n_subspaces": k}) for k in (1, 2)] + [Entry("average")]
+    for n_jobs in (1, 2):
+        assert len(judge(replace(plan, cache=tmp_path / str(n_jobs), n_jobs=n_jobs), entries)) == 6
+    one, two = ({f.name: f.read_bytes() for f in (tmp_path / n / "cells").iterdir()} for n in "12")
+    assert len(one) == 8  # with two adversaries; decision values and all
+    assert one == two
+
+
+def test_threads_that_want_the_same_make_it_once() -> None:
+    memory: OrderedDict[str, int] = OrderedDict()
+    made: list[int] = []
+
+    def make() -> int:
+        time.sleep(0.05)
+        made.append(1)
+        return len(made)
+
+    found = joblib.Parallel(4, prefer="threads")(
+        joblib.delayed(remember)(memory, key, make, 2) for key in "aaaabbbb"
+    )
+    assert len(made) == 2
+    assert sorted(found) == [1] * 4 + [2] * 4
+    remember(memory, "a", make, 2)
+    remember(memory, "c", make, 2)  # b was used longest ago
+    assert list(memory) == ["a", "c"]
+    assert remember(memory, "d", lambda: 7, 9, size=lambda value: value) == 7  # 1 + 3 + 7 is too much
+    assert list(memory) == ["d"]
+
+    def fail() -> int:
+        raise KeyError("e")
+
+    with pytest.raises(KeyError, match="e"):
+        remember(memory, "e", fail, 2)
+    assert remember(memory, "e", make, 2) == 4  # a failure is not kept
 
 
 def test_digest_knows_values_not_order() -> None:

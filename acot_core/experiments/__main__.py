@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
     common.add_argument("--parameter", default="n_subspaces", help="sensitivity: which one")
     common.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "acot-explorer")
-    common.add_argument("--jobs", type=int, help="processes")
+    common.add_argument("--jobs", type=int, help="cells at once (default: as many as there are cores)")
     common.add_argument("--dask", type=int, metavar="N", help="run on a local Dask cluster of N processes")
     common.add_argument("--quiet", action="store_true", help="no progress")
     common.add_argument("--out", type=Path, help="JSON file for the tables")
@@ -101,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], Any]:
     load: dict[str, Any] = {"encoder": options.encoder} if options.encoder else {}
     shared: dict[str, Any] = {"cache": options.cache, "callback": None if options.quiet else _progress}
-    sweep = {**shared, "seeds": options.seeds, "n_jobs": options.jobs}
+    jobs = options.jobs or (None if options.dask else joblib.cpu_count())
+    sweep = {**shared, "seeds": options.seeds, "n_jobs": jobs}
     tuned = {**sweep, "tune": options.tune, "tune_seeds": options.tune_seeds}
     tuned["candidates"] = options.candidates
     streams = (options.stream,) if options.stream else ()

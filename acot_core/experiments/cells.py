@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 
+from acot_core.experiments.memory import remember
 from acot_core.experiments.methods import method
 from acot_core.experiments.parts import (
     Part,
     Source,
     keep_adversary,
     load_part,
-    remember,
     share_adversary,
 )
 from acot_core.experiments.sweep import digest

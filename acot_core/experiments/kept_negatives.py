@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any, Self
 
 from torch import Tensor, nn
 
 from acot_core.adversary import Adversary
+from acot_core.experiments.memory import remember
 from acot_core.sequences import PaddedSequences
 
 __all__ = ["KeptNegatives", "content"]
 
 _BYTES = 2**28  # all negatives that a process keeps
 _KEPT: OrderedDict[Any, tuple[nn.Module, PaddedSequences]] = OrderedDict()
-_LOCK = Lock()
 
 
 class KeptNegatives(Adversary):
@@ -39,21 +38,15 @@ class KeptNegatives(Adversary):
     ) -> PaddedSequences:
         """As `acot_core.Adversary.sample`, for sequences of tensors and a ``random_state`` that is a seed."""
         key = (id(self.generator_), content(sequences), n_negatives, random_state)
-        with _LOCK:
-            if key in _KEPT:
-                _KEPT.move_to_end(key)
-                return _KEPT[key][1]
-        negatives = super().sample(sequences, n_negatives, random_state)
-        with _LOCK:
-            # The generator is kept along: as long as it lives, no other has its id.
-            _KEPT[key] = (self.generator_, negatives)
-            while len(_KEPT) > 1 and sum(_size(n) for _, n in _KEPT.values()) > _BYTES:
-                _KEPT.popitem(last=False)
-        return negatives
-
-
-def _size(negatives: PaddedSequences) -> int:
-    return negatives.frames.numel() * negatives.frames.element_size()
+        # The generator is kept along: as long as it lives, no other has its id.
+        draw = super().sample
+        return remember(
+            _KEPT,
+            key,
+            lambda: (self.generator_, draw(sequences, n_negatives, random_state)),
+            kept=_BYTES,
+            size=lambda kept: kept[1].frames.numel() * kept[1].frames.element_size(),
+        )[1]
 
 
 def content(sequences: Sequence[Tensor]) -> str:

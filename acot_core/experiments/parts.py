@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from torch import Tensor
 from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, encode, load
 from acot_core.experiments.kept_negatives import KeptNegatives, content
+from acot_core.experiments.memory import remember
 from acot_core.experiments.sweep import digest
 from acot_core.files import atomic_write
 from acot_core.progress import Callback, Cancelled
@@ -36,7 +35,6 @@ __all__ = [
     "forget",
     "keep_adversary",
     "load_part",
-    "remember",
     "share_adversary",
 ]
 
@@ -83,6 +81,7 @@ class Source:
             _DATASETS,
             (*map(repr, self.key), seed),
             lambda: load(str(self.dataset), random_state=seed, **options),
+            _KEPT,
         )
 
     def encoder(self, seed: int) -> str:
@@ -124,29 +123,13 @@ class Part:
 _DATASETS: OrderedDict[Any, Any] = OrderedDict()
 _PARTS: OrderedDict[Any, Any] = OrderedDict()
 _KEPT = 8  # five seeds and three folds
-_LOCK = Lock()
-
-
-def remember(memory: OrderedDict[Any, Any], key: Any, make: Callable[[], Any], kept: int = _KEPT) -> Any:
-    """``make()`` for a new key; the few last used results are kept. Threads may share the memory."""
-    with _LOCK:
-        if key in memory:
-            memory.move_to_end(key)
-            return memory[key]
-    value = make()
-    with _LOCK:
-        memory[key] = value
-        while len(memory) > kept:
-            memory.popitem(last=False)
-    return value
 
 
 def forget(dataset: SequenceDataset) -> None:
     """Drop what is kept in memory of a data set that was passed as such."""
     key = repr(Source(dataset).key)
-    with _LOCK:
-        for known in [k for k in _PARTS if k[0] == key]:
-            del _PARTS[known]
+    for known in [k for k in list(_PARTS) if k[0] == key]:
+        _PARTS.pop(known, None)
 
 
 def fold_indices(labels: np.ndarray, n_folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -172,7 +155,7 @@ def load_part(
 ) -> Part:
     """The outer part of a split (``fold`` None) or one of its inner parts."""
     key = (repr(source.key), seed, split, fold, n_folds)
-    return remember(_PARTS, key, lambda: _make_part(source, seed, split, fold, n_folds, cache))
+    return remember(_PARTS, key, lambda: _make_part(source, seed, split, fold, n_folds, cache), _KEPT)
 
 
 def _make_part(

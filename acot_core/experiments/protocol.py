@@ -179,6 +179,7 @@ def _train_adversaries(plan: Plan, cells: list[dict[str, Any]], callback: Callba
         callback=callback,
         stage="adversaries",
         reports=True,
+        threads=True,
     )
     return all(result is not None for result in found)
 
@@ -194,6 +195,7 @@ def _run(
         n_jobs=plan.n_jobs,
         callback=callback,
         stage=stage,
+        threads=all(method(cell["name"]).kind != "signals" for cell in cells),
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from acot_core import __version__
@@ -30,6 +31,7 @@ Cell = Mapping[str, Any]
 Work = Callable[..., dict[str, Any]]
 
 _ATTEMPTS = 3
+_THREADS = 4  # beyond, Python's lock is in their way
 
 
 def digest(*parts: Any) -> str:
@@ -48,6 +50,7 @@ def run_cells(
     callback: Callback | None = None,
     stage: str = "sweep",
     reports: bool = False,
+    threads: bool = False,
 ) -> list[dict[str, Any] | None]:
     """Results of ``work(**cell, **shared)`` for all cells, in their order.
 
@@ -63,8 +66,8 @@ def run_cells(
     folder : Path, optional
         Where results are kept and looked for. None keeps nothing.
     n_jobs : int, optional
-        As in `joblib.Parallel`; None is what `joblib.parallel_config` says, else one. With 1, cells run one
-        after the other in this thread.
+        As in `joblib.Parallel`; None is what `joblib.parallel_config` says, else one, or with ``threads`` as
+        many as torch has. With 1, cells run one after the other in this thread.
     callback : callable, optional
         Gets a `Progress` after every cell. Raising `Cancelled` stops the sweep; what is done is returned and
         stored.
@@ -73,6 +76,10 @@ def run_cells(
     reports : bool
         The work takes a ``callback`` itself. With ``n_jobs=1`` it gets one, so that a long cell reports, and
         can be stopped, on its way.
+    threads : bool
+        The cells are short and leave Python's lock free for most of their time. Where no backend is
+        configured a few at once then run in threads of this process, which starts nothing and shares what is
+        in memory.
 
     Returns
     -------
@@ -94,6 +101,10 @@ def run_cells(
         assert callback is not None
         callback(replace(progress, stage=f"{stage} {done + 1} of {len(cells)}, {progress.stage}"))
 
+    if n_jobs is None and threads and joblib.effective_n_jobs(None) == 1:
+        n_jobs = min(torch.get_num_threads(), _THREADS)
+    prefer = "threads" if threads and joblib.effective_n_jobs(n_jobs) <= _THREADS else None
+
     try:
         clock.report(done)
         for attempt in range(_ATTEMPTS):
@@ -106,7 +117,7 @@ def run_cells(
                 stream = (_run(i, work, dict(cells[i]), {**(shared or {}), **extra}) for i in missing)
             else:
                 jobs = (joblib.delayed(_run)(i, work, dict(cells[i]), dict(shared or {})) for i in missing)
-                stream = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+                stream = joblib.Parallel(n_jobs=n_jobs, prefer=prefer, return_as="generator_unordered")(jobs)
             try:
                 for i, result in stream:
                     results[i] = result

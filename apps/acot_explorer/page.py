@@ -79,29 +79,18 @@ class Explorer:
 
     def _build_tools(self) -> None:
         bare: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 1), "sx": _ON_BAR}
-        self.undo_button = pmui.Button(
-            label="Undo", icon="undo", disabled=True, description="Undo the last change", **bare
-        )
-        self.reset_button = pmui.Button(
-            label="Reset", icon="restart_alt", description="Reset all settings", **bare
-        )
+
+        def button(label: str, icon: str, description: str) -> Any:
+            return pmui.Button(label=label, icon=icon, description=description, **bare)
+
+        self.undo_button = button("Undo", "undo", "Undo the last change")
+        self.undo_button.disabled = True
+        self.reset_button = button("Reset", "restart_alt", "Reset all settings")
         presets = [{"label": name} for name in PRESETS]
         self.preset_menu = pmui.MenuButton(label="Presets", icon="tune", items=presets, **bare)
-        self.link_button = pmui.Button(
-            label="Copy link", icon="link", description="Copy link to this page with all settings", **bare
-        )
-        self.code_button = pmui.Button(
-            label="Copy code",
-            icon="code",
-            description="Copy code: the Python that makes these figures",
-            **bare,
-        )
-        self.zip_button = pmui.Button(
-            label="Export all",
-            icon="archive",
-            description="Export all: figures, data and settings as a zip",
-            **bare,
-        )
+        self.link_button = button("Copy link", "link", "Copy link to this page with all settings")
+        self.code_button = button("Copy code", "code", "Copy code: the Python that makes these figures")
+        self.zip_button = button("Export all", "archive", "Export all: figures, data and settings as a zip")
         self.tools = pmui.Row(
             self.undo_button, self.reset_button, self.preset_menu, self.link_button, self.code_button,
             self.zip_button, margin=(0, 0, 0, 12),

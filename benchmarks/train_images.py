@@ -4,10 +4,9 @@
     python benchmarks/train_images.py shapes --seed 0
     python benchmarks/train_images.py cifar10 --measure     # only measure the networks that ship
 
-The networks are kept in ``--work`` after each stage (classifier and auto-encoder; hardening; adversary), and
-the next run with the same seed and settings goes on from there, with the same result as a run from nothing.
-Settings are chosen on the validation part; the test part is looked at by the shipped half-precision weights.
-Figures go to benchmarks/results/images_<name>.json.
+The networks are kept in ``--work`` after each stage, and the next run with the same seed and settings goes on
+from there, with the same result as a run from nothing. Settings are chosen on the validation part; the test
+part is looked at by the shipped half-precision weights. Figures go to benchmarks/results/images_<name>.json.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from torch import nn
 
 from acot_core.datasets import load_images
 from acot_core.experiments.perturb import perturb_images
@@ -32,16 +30,23 @@ from acot_core.records import environment
 RESULTS = Path(__file__).parent / "results"
 
 
-STAGES = {
-    "plain": ("classifier", "latent", "autoencoder"),
-    "hardened": ("hardening",),
-    "adversary": ("generator", "critic", "n", "batch", "sigma", "lambda1", "lambda2", "clip", "learning"),
+STAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "classifier": ((), ("classifier",)),
+    "autoencoder": ((), ("latent", "autoencoder")),
+    "hardened": (("classifier", "autoencoder"), ("hardening",)),
+    "adversary": (
+        ("hardened",),
+        ("generator", "critic", "n_", "batch", "sigma", "lambda", "clip", "learning"),
+    ),
 }
-"""Which settings a stage depends on, by the beginnings of their names; it depends on earlier stages' too."""
+"""What is kept in ``--work``: the stages each one needs, and how the names of its own settings begin."""
 
 
-def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
-    """Train what ``work`` does not hold yet, and write the model to the package's weights."""
+def train(name: str, seed: int, work: Path, root: str | None, stage: str | None = None) -> ImageModel | None:
+    """Train what ``work`` does not hold yet, and write the model to the package's weights.
+
+    With a ``stage``, only this one and those it needs are trained; they are left in ``work``.
+    """
     dataset, settings = load_images(name, root), SETTINGS[name]
     networks = settings.build(len(dataset.class_names), seed)
     work.mkdir(parents=True, exist_ok=True)
@@ -52,27 +57,30 @@ def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
             f"{progress.stage} {progress.step}/{progress.total} {progress.elapsed:.0f} s {values}", flush=True
         )
 
-    def go(trained: dict[str, nn.Module], hardened: bool, **less: int) -> ImageModel:
+    def go(trained: tuple[str, ...], hardened: bool = True, **less: int) -> ImageModel:
         return train_image_model(
             dataset,
             settings=dataclasses.replace(settings, **less),
-            trained=trained,
+            trained={part: networks[part] for part in trained},
             hardened=hardened,
             callback=tell,
             random_state=seed,
         )
 
-    def kept(stage: str) -> dict[str, nn.Module]:
-        """The networks after ``stage``: from ``work``, or trained now."""
+    def keep(stage: str) -> None:
+        """Load the networks that ``stage`` changes from ``work``, or train and keep them first."""
         file, needed = work / f"{name}-{seed}-{stage}.pt", _settings_of(stage, settings)
-        parts = ("classifier", "autoencoder") + ("generator", "critic") * (stage == "adversary")
+        parts = {"hardened": ("classifier",), "adversary": ("generator", "critic")}.get(stage, (stage,))
+        for earlier in STAGES[stage][0]:
+            keep(earlier)
         if not file.exists():
-            if stage == "plain":
-                model = go({}, False, hardening_epochs=0, n_iter=0, finish_iter=0)
+            if stage == "adversary":
+                model = go(("classifier", "autoencoder"), finish_iter=0)
             elif stage == "hardened":
-                model = go(kept("plain"), False, n_iter=0, finish_iter=0)
+                model = go(("classifier", "autoencoder"), hardened=False, n_iter=0, finish_iter=0)
             else:
-                model = go(kept("hardened"), True, finish_iter=0)
+                other = ("autoencoder" if stage == "classifier" else "classifier",)
+                model = go(other, hardening_epochs=0, n_iter=0, finish_iter=0)
             states = {part: getattr(model, part).state_dict() for part in parts}
             torch.save({"settings": needed, "states": states}, file)
         found = torch.load(file, weights_only=True)
@@ -81,9 +89,12 @@ def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
         print(f"{stage}: in {file}", flush=True)
         for part in parts:
             networks[part].load_state_dict(found["states"][part])
-        return {part: networks[part] for part in parts}
 
-    model = go(kept("adversary"), True) if settings.finish_iter else go(kept("hardened"), True)
+    last = stage or ("adversary" if settings.finish_iter else "hardened")
+    keep(last)
+    if stage is not None:
+        return None
+    model = go(tuple(networks) if last == "adversary" else ("classifier", "autoencoder"))
     WEIGHTS.mkdir(exist_ok=True)
     model.save(WEIGHTS / f"{name}.safetensors")
     return model
@@ -91,9 +102,11 @@ def train(name: str, seed: int, work: Path, root: str | None) -> ImageModel:
 
 def _settings_of(stage: str, settings: ImageSettings) -> dict[str, float]:
     """The settings on which the networks after ``stage`` depend."""
-    stages = list(STAGES)
-    prefixes = [prefix for s in stages[: stages.index(stage) + 1] for prefix in STAGES[s]]
-    return {k: v for k, v in dataclasses.asdict(settings).items() if k.startswith(tuple(prefixes))}
+    needed, own = STAGES[stage]
+    found = {k: v for k, v in dataclasses.asdict(settings).items() if k.startswith(own)}
+    for earlier in needed:
+        found |= _settings_of(earlier, settings)
+    return found
 
 
 def measure(name: str, n_images: int, seed: int, root: str | None) -> dict[str, object]:
@@ -125,9 +138,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("scratch/images"))
     parser.add_argument("--n-images", type=int, default=2000)
     parser.add_argument("--measure", action="store_true", help="do not train")
+    parser.add_argument("--stage", choices=list(STAGES), help="train this one and what it needs, and stop")
     options = parser.parse_args()
     if not options.measure:
-        train(options.name, options.seed, options.work, options.root)
+        train(options.name, options.seed, options.work, options.root, options.stage)
+    if options.stage is not None:
+        return
     figures = measure(options.name, options.n_images, options.seed, options.root)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"images_{options.name}.json"

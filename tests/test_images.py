@@ -15,7 +15,7 @@ from acot_core.experiments.perturb import PerturbationRecord, perturb_images
 from acot_core.figures.perturb import plot_overlap, plot_perturbations
 from acot_core.figures.style import render
 from acot_core.images import ImageModel, ImageSettings, load_image_model, train_image_model
-from acot_core.images.adversary import ImageWGAN
+from acot_core.images.adversary import ImageWGAN, visibility
 from acot_core.images.saliency import gradient_map, noise_map, occlusion_map, overlap
 from acot_core.images.training import augment, harden_classifier, train_autoencoder, train_classifier
 from acot_core.progress import Cancelled, Progress
@@ -171,6 +171,23 @@ def test_finishing_holds_each_image_against_the_real_mean(tiny, data):
     torch.testing.assert_close(wgan.generator_loss(x, noise, labels), expected)
     gap = tiny.critic(tiny.decode(x)).mean() - tiny.critic(image).mean()
     assert distance >= gap - 1e-7
+
+
+def test_stripes_are_seen_more_than_a_smooth_veil(tiny, data):
+    x = torch.arange(32.0)
+    stripes = 0.1 * 2**0.5 * torch.sin(2 * torch.pi * (x + 0.5) / 4).expand(2, 3, 32, 32)
+    veil = torch.full((2, 3, 32, 32), 0.1)
+    torch.testing.assert_close(visibility(veil), torch.tensor(0.01))
+    torch.testing.assert_close(visibility(stripes), visibility(stripes.mT))
+    steps = (stripes[0, 0, 0, 1:] - stripes[0, 0, 0, :-1]).square().mean()
+    torch.testing.assert_close(visibility(stripes), 0.01 + 2 * steps)
+    assert visibility(stripes) > 4 * visibility(veil)
+    plain, weighed = _wgan(tiny), _wgan(tiny, lambda3=1.5)
+    z, labels = tiny.encode(data.images[:6]), data.labels[:6]
+    noise = plain.noise(z, torch.randn(z.shape, generator=_generator()))
+    change = tiny.decode(plain.negatives(z, noise).detach()) - tiny.decode(z)
+    difference = weighed.generator_loss(z, noise, labels) - plain.generator_loss(z, noise, labels)
+    torch.testing.assert_close(difference, 1.5 * visibility(change), atol=1e-5, rtol=1e-3)
 
 
 def test_an_iteration_trains_generator_and_critic_alone(tiny, data):

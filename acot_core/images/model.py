@@ -37,9 +37,9 @@ _PARTS = ("classifier", "autoencoder", "generator", "critic")
 class ImageSettings:
     """Sizes of the networks and how they are trained.
 
-    ``sigma``, ``lambda1`` and ``lambda2`` are those of Eq. (9), on latents. After ``n_iter`` iterations the
-    adversary is finished (`acot_core.images.adversary`) by ``finish_iter`` more, of one critic step each,
-    with weights of their own and a smaller rate for the critic.
+    ``sigma``, ``lambda1`` and ``lambda2`` are those of Eq. (9), on latents; ``lambda3`` weighs the decoded
+    noise. After ``n_iter`` iterations the adversary is finished (`acot_core.images.adversary`) by
+    ``finish_iter`` more, of one critic step each, with weights and rates of their own.
     """
 
     classifier_width: int = 24
@@ -59,12 +59,14 @@ class ImageSettings:
     sigma: float = 0.01
     lambda1: float = 0.1
     lambda2: float = 1.0
+    lambda3: float = 0.0
     clip: float = 0.01
     learning_rate: float = 5e-4
     finish_iter: int = 0
     finish_sigma: float = 0.005
     finish_lambda1: float = 0.03
     finish_lambda2: float = 0.1
+    finish_lambda3: float = 0.0
     finish_learning_rate: float = 5e-4
     finish_critic_rate: float = 1e-4
 

@@ -22,12 +22,14 @@ SETTINGS: dict[str, ImageSettings] = {
         classifier_epochs=26,
         classifier_batch=64,
         classifier_rate=0.03,
-        autoencoder_epochs=10,
-        hardening_epochs=5,
+        autoencoder_epochs=8,
+        hardening_epochs=3,
         n_iter=1200,
         lambda1=0.1,
         lambda2=2.0,
         finish_iter=500,
+        finish_lambda2=0.0,
+        finish_lambda3=1.5,
     ),
     "shapes": ImageSettings(
         classifier_width=12,
@@ -155,8 +157,10 @@ def _train_adversary(
 ) -> pd.DataFrame:
     """Train generator and critic (unless they are), then finish them, if the settings ask for it."""
     settings = model.settings
-    phases = [] if trained else [""]
+    phases = [""] * (settings.n_iter > 0 and not trained)
     phases += ["finish_"] * (settings.finish_iter > 0)
+    if not phases:
+        return pd.DataFrame()
 
     def latents(data: ImageDataset) -> tuple[Tensor, Tensor]:
         # An image and its mirror image are two training images.
@@ -169,7 +173,7 @@ def _train_adversary(
         if stopped:
             break
         finish = phase == "finish_"
-        weights = ("sigma", "lambda1", "lambda2", "learning_rate")
+        weights = ("sigma", "lambda1", "lambda2", "lambda3", "learning_rate")
         wgan = ImageWGAN(
             model.autoencoder,
             model.classifier,
@@ -192,4 +196,4 @@ def _train_adversary(
             callback=callback,
         )
         tables.append(table.assign(iteration=table.iteration + finish * settings.n_iter))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True)

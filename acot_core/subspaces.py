@@ -22,7 +22,7 @@ from acot_core.riemannian import RCGResult, conjugate_gradient, pymanopt_conjuga
 __all__ = ["Coordinates", "SubspaceSolver", "solve_subspaces"]
 
 SubspaceSolver = Literal["rcg", "pymanopt"]
-Coordinates = Literal["auto", "reduced", "ambient"]
+Coordinates = Literal["auto", "ambient"]
 
 
 def solve_subspaces(
@@ -48,8 +48,9 @@ def solve_subspaces(
         The batched conjugate gradient, or pymanopt's in a loop (the reference).
     n_iter : int
         Iterations at most.
-    coordinates : {"auto", "reduced", "ambient"}
-        Where to iterate. All run in double precision and give the same points.
+    coordinates : {"auto", "ambient"}
+        Where to iterate: in the span where it is smaller than the features' space, or always in the latter.
+        Both run in double precision and give the same points.
     products : FrameProducts, optional
         Of the objective's frames and partners, where they are known already.
     callback : callable, optional
@@ -74,12 +75,11 @@ def solve_subspaces(
     """
     if solver not in ("rcg", "pymanopt"):
         raise ValueError(f"solver: expected 'rcg' or 'pymanopt', got {solver!r}")
-    if coordinates not in ("auto", "reduced", "ambient"):
-        raise ValueError(f"coordinates: expected 'auto', 'reduced' or 'ambient', got {coordinates!r}")
+    if coordinates not in ("auto", "ambient"):
+        raise ValueError(f"coordinates: expected 'auto' or 'ambient', got {coordinates!r}")
     d = objective.frames.shape[2]
     k = initial if isinstance(initial, int) else initial.shape[2]
-    reduce = coordinates == "reduced" or (coordinates == "auto" and objective.n_responses + k < d)
-    if solver == "rcg" and reduce:
+    if solver == "rcg" and coordinates == "auto" and objective.n_responses + k < d:
         reduced = ReducedObjective(objective, initial, products)
         result = conjugate_gradient(reduced, reduced.start, n_iter=n_iter, callback=callback, **options)
         return replace(result, point=reduced.lift(objective, result.point))

@@ -2,11 +2,14 @@
 
 What is stored: code, text and figures, and a digest of the code that drew the figures. What is not: widgets,
 their state, execution times. `tests/test_notebooks.py` runs them by the same `execute` and holds the digest
-against the code.
+against the code. README's gallery comes from the notebooks, too: the figures of `GALLERY`, in `docs/images`.
+`python notebooks/refresh.py --check [name ...]` runs them and stores nothing: it prints the seconds of each
+and how many of its outputs are not those that are stored.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib
 import inspect
@@ -14,6 +17,7 @@ import os
 import re
 import resource
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,8 +25,21 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from acot_core.files import atomic_write
+
 FOLDER = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
+IMAGES = FOLDER.parent / "docs" / "images"
+# By the name that a notebook saves the figure under.
+GALLERY = {
+    "theorem1": "45_theorem_1",
+    "table1": "60_classification",
+    "figure2a": "65_sensitivity",
+    "figure2d": "65_sensitivity",
+    "figure4": "70_embedding",
+    "figure5_sure": "30_adversarial_negatives",
+    "plans": "80_does_transport_matter",
+}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -78,17 +95,40 @@ def clean(notebook: Any) -> Any:
     return notebook
 
 
+def contents(notebook: Any) -> list[str]:
+    """What each output shows: a picture, or a text."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [output.get("data", {}) | {"text": output.get("text", "")} for output in outputs]
+    return [data.get("image/png", data.get("text/plain", data["text"])).strip() for data in shown]
+
+
+def stored_figure(file: str) -> bytes:
+    """The PNG that a notebook of `GALLERY` stores of the figure that it would save as ``file``.pdf."""
+    for cell in read(FOLDER / f"{GALLERY[file]}.ipynb").cells:
+        if cell.cell_type == "code" and cell.source.endswith(f'"{file}.pdf")'):
+            (picture,) = (o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+            return base64.b64decode(picture)
+    raise ValueError(f"{GALLERY[file]} shows no {file}.pdf")
+
+
 def main(names: list[str]) -> None:
-    """Run, clean and write the notebooks whose names hold one of ``names``."""
+    """Run, clean and write the notebooks whose names hold one of ``names``, and the gallery."""
+    keep = "--check" not in names
+    names = [name for name in names if name != "--check"]
     for path in notebooks():
         if names and not any(name in path.name for name in names):
             continue
         start, used = perf_counter(), _processor()
         notebook = clean(execute(read(path)))
-        nbformat.write(notebook, path)
+        old, new = (contents(n) for n in (read(path), notebook))
+        differ = sum(a != b for a, b in zip_longest(old, new))
+        if keep:
+            nbformat.write(notebook, path)
+            for file in (file for file, shown_in in GALLERY.items() if shown_in == path.stem):
+                atomic_write(IMAGES / f"{file}.png", stored_figure(file))
         print(
             f"{path.name}: {perf_counter() - start:.0f} s, of the processor {_processor() - used:.0f} s, "
-            f"{path.stat().st_size / 1024:.0f} KB",
+            f"{path.stat().st_size / 1024:.0f} KB, {differ} of {len(new)} outputs changed",
             flush=True,
         )
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
+import ast
 import importlib.util
+import inspect
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import links
+import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
@@ -66,34 +70,131 @@ def test_parts_of_a_notebook(path: Path) -> None:
 
 @each
 def test_links_lead_somewhere(path: Path) -> None:
-    text = "\n".join(sources(path, "markdown"))
-    links = re.findall(r"\[`?([^\]`]*)`?\]\(([^)\s]+)\)", text)
-    assert links
-    for label, target in links:
-        assert (FOLDER / target).is_file(), target
-        if label.startswith("acot_core."):
-            resolve(label)
+    found = links.LINK.findall("\n".join(sources(path, "markdown")))
+    assert found
+    for label, target in found:
+        links.check(label, FOLDER / target)
+
+
+def test_every_equation_stands_beside_its_function() -> None:
+    shown = set()
+    for path in PATHS:
+        for text in sources(path, "markdown"):
+            numbers = {
+                int(n) for group in re.findall(r"\\qquad\(([\d, ]+)\)", text) for n in group.split(",")
+            }
+            if numbers:
+                assert any(label.startswith("acot_core.") for label, _ in links.LINK.findall(text)), text
+            shown |= numbers
+    assert shown == set(range(1, 18)), f"not shown: {sorted(set(range(1, 18)) - shown)}"
 
 
 @each
-def test_stored_clean(path: Path) -> None:
-    notebook = refresh.read(path)
-    assert set(notebook.metadata) == {"kernelspec", "language_info", "code"}
-    assert notebook.metadata.kernelspec.name == "python3"
-    assert all(not cell.metadata for cell in notebook.cells)
-    assert "jupyter.widget" not in path.read_text()
-    assert path.stat().st_size < 400_000
-    assert not re.search(r"/home/|/work/|/root/", path.read_text())
-    errors = [o for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "error"]
-    assert not errors
+def test_holds_no_logic_of_its_own(path: Path) -> None:
+    for code in sources(path, "code"):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.FunctionDef | ast.For | ast.While | ast.ClassDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                assert length <= 9, f"{length} lines: move them to acot_core\n{ast.unparse(node)}"
 
 
-@each
-def test_figures_are_in_date(path: Path) -> None:
-    notebook = refresh.read(path)
+def faults(path: Path) -> list[str]:
+    """What keeps a stored notebook from being committed."""
+    notebook, text = refresh.read(path), path.read_text()
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    drawn = [c for c in notebook.cells if any("image/png" in o.get("data", {}) for o in c.get("outputs", []))]
     shown = sum("show(" in cell.source or "explore(" in cell.source for cell in notebook.cells[1:])
-    assert pictures(notebook) >= min(shown, 3)
-    assert notebook.metadata.code == refresh.digest(notebook), f"run: python notebooks/refresh.py {path.stem}"
+    found = {
+        "metadata": set(notebook.metadata) - {"kernelspec", "language_info", "code"},
+        "metadata of a cell": [cell for cell in notebook.cells if cell.metadata],
+        "widgets": "jupyter.widget" in text,
+        "size": path.stat().st_size >= 400_000,
+        "path of a machine": re.search(r"/home/|/work/|/root/", text),
+        "error": [o for o in outputs if o.output_type == "error"],
+        "figure without an export button": [c for c in drawn if not re.search(r"show\(|explore\(", c.source)],
+        "opens without a figure": not any(
+            "image/png" in o.get("data", {})
+            for o in next(c for c in notebook.cells if c.cell_type == "code").outputs
+        ),
+        "figure missing": pictures(notebook) < min(shown, 3),
+        "out of date": notebook.metadata.code != refresh.digest(notebook),
+    }
+    return [name for name, fault in found.items() if fault]
+
+
+@each
+def test_stored_clean_and_in_date(path: Path) -> None:
+    assert faults(path) == [], f"run: python notebooks/refresh.py {path.stem}"
+
+
+def _widget_state(notebook: Any) -> None:
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+
+
+def _widget_view(notebook: Any) -> None:
+    output = next(o for c in notebook.cells for o in c.get("outputs", []) if "data" in o)
+    output.data[refresh.WIDGET] = {"model_id": "x"}
+
+
+def _other_code(notebook: Any) -> None:
+    cell = next(c for c in notebook.cells if c.cell_type == "code")
+    cell.source += "\n# changed"
+
+
+def _no_figure(notebook: Any) -> None:
+    next(c for c in notebook.cells if c.cell_type == "code").outputs = []
+
+
+def _error(notebook: Any) -> None:
+    cell = next(c for c in notebook.cells if c.cell_type == "code")
+    cell.outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])]
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (_widget_state, "widgets"),
+        (_widget_view, "widgets"),
+        (_other_code, "out of date"),
+        (_no_figure, "opens without a figure"),
+        (_error, "error"),
+    ],
+)
+def test_a_fault_is_seen(tmp_path: Path, harm: Any, named: str) -> None:
+    notebook = refresh.read(PATHS[0])
+    harm(notebook)
+    nbformat.write(notebook, tmp_path / PATHS[0].name)
+    assert named in faults(tmp_path / PATHS[0].name)
+
+
+def test_a_notebook_goes_out_of_date_with_its_figures_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook, other = refresh.read(PATHS[0]), refresh.read(FOLDER / "45_theorem_1.ipynb")
+    before = refresh.digest(notebook), refresh.digest(other)
+    source = inspect.getsource
+    monkeypatch.setattr(
+        inspect, "getsource", lambda m: source(m) + "#" * (m.__name__ == "acot_core.figures.descent")
+    )
+    assert refresh.digest(notebook) != before[0]  # it draws energies
+    assert refresh.digest(other) == before[1]  # it does not
+
+
+def test_a_failing_cell_fails() -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        refresh.execute(notebook)
+
+
+@each
+def test_what_is_quoted_was_measured(path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()  # whose tables are those of benchmarks/results
+    quoted = re.findall(r"\d+\.\d ± \d+\.\d", "\n".join(sources(path, "markdown")))
+    assert [number for number in quoted if number not in readme] == []
+
+
+@pytest.mark.parametrize("file", refresh.GALLERY)
+def test_the_gallery_is_what_the_notebooks_show(file: str) -> None:
+    assert (refresh.IMAGES / f"{file}.png").read_bytes() == refresh.stored_figure(file)
+    assert f"docs/images/{file}.png" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.notebook
@@ -105,38 +206,3 @@ def test_runs_from_top_to_bottom(path: Path) -> None:
     fresh = refresh.clean(refresh.execute(notebook))
     assert pictures(fresh) == stored
     assert "cannot be shown" not in json.dumps(fresh)
-
-
-def resolve(name: str) -> Any:
-    """The module, function, class or attribute of that full name."""
-    parts = name.removesuffix("()").split(".")
-    for cut in range(len(parts), 0, -1):
-        if importlib.util.find_spec(parts[0]) is None:
-            break
-        try:
-            found: Any = importlib.import_module(".".join(parts[:cut]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[cut:]:
-            found = getattr(found, part)
-        return found
-    raise ModuleNotFoundError(name)
-
-
-def test_paper_map_resolves() -> None:
-    text = (ROOT / "docs" / "paper_map.md").read_text()
-    rows = [row for row in text.splitlines() if row.startswith("| ") and "---" not in row][1:]
-    assert len(rows) >= 30
-    for row in rows:
-        names = re.findall(r"`(acot_core[\w.]*)`", row)
-        assert names, row
-        for name in names:
-            resolve(name)
-        for target in re.findall(r"\]\(([^)]+)\)", row):
-            assert (ROOT / "docs" / target).is_file(), target
-    for number in range(1, 15):
-        assert re.search(rf"Eq\. \({number}\)", text), f"no row for Eq. ({number})"
-    for item in [f"Figure {n}" for n in range(1, 6)] + [f"Table {n}" for n in (1, 2, 3)] + ["Theorem 1"]:
-        assert item in text, item
-    for path in PATHS:
-        assert f"{path.name})" in text, f"{path.name} is in no row"

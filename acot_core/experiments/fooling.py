@@ -26,7 +26,17 @@ from acot_core.progress import Callback, Progress
 from acot_core.quality import measure_quality
 from acot_core.records import Record
 
-__all__ = ["CLOSE", "FAITHFUL", "FASTER", "STRONG", "SURE", "FoolingRecord", "fooling_cell", "fooling_curves"]
+__all__ = [
+    "CLOSE",
+    "FAITHFUL",
+    "FASTER",
+    "STRONG",
+    "SURE",
+    "FoolingRecord",
+    "fooling_cell",
+    "fooling_curves",
+    "fooling_record",
+]
 
 FAITHFUL: dict[str, Any] = {}
 """The paper's weights (λ1 = 0.1, λ2 = 1), pivot, rate and clipping: `Adversary`'s defaults."""
@@ -199,6 +209,18 @@ def fooling_curves(
         quality=pd.DataFrame(tables["quality"]),
         config=config,
         seconds=perf_counter() - began,
+    )
+
+
+def fooling_record(adversaries: Mapping[float, Adversary], stream: str = "") -> FoolingRecord:
+    """The curves of adversaries that were trained already, by their σ, in the form of `fooling_curves`."""
+    curves = [
+        adversary.history.assign(stream=stream, sigma=float(sigma), seed=0)
+        for sigma, adversary in adversaries.items()
+    ]
+    return FoolingRecord(
+        curves=pd.concat(curves, ignore_index=True),
+        config={"sigmas": list(map(float, adversaries)), "streams": [stream], "seeds": [0]},
     )
 
 

@@ -1,9 +1,10 @@
 """Figures: a record in, a `matplotlib.figure.Figure` out; never pyplot."""
 
 from acot_core.figures.accuracies import plot_ablation, plot_comparison, plot_plans
+from acot_core.figures.checks import plot_angles, plot_bounds, plot_gradient_check, plot_rounds
 from acot_core.figures.classification import plot_accuracies, plot_confusion
 from acot_core.figures.clips import plot_clip, plot_dataset
-from acot_core.figures.coupling import plot_ipot, plot_plan
+from acot_core.figures.coupling import plot_ipot, plot_plan, plot_plan_row
 from acot_core.figures.descent import plot_energies, plot_terms
 from acot_core.figures.embeddings import plot_embedding
 from acot_core.figures.fooling import plot_fooling_curves, plot_negative_quality
@@ -21,6 +22,8 @@ __all__ = [
     "new_figure",
     "plot_ablation",
     "plot_accuracies",
+    "plot_angles",
+    "plot_bounds",
     "plot_clip",
     "plot_comparison",
     "plot_confusion",
@@ -28,6 +31,7 @@ __all__ = [
     "plot_embedding",
     "plot_energies",
     "plot_fooling_curves",
+    "plot_gradient_check",
     "plot_ipot",
     "plot_landscape",
     "plot_negative_quality",
@@ -35,7 +39,9 @@ __all__ = [
     "plot_overlap",
     "plot_perturbations",
     "plot_plan",
+    "plot_plan_row",
     "plot_plans",
+    "plot_rounds",
     "plot_sensitivity",
     "plot_terms",
     "plot_training",

@@ -99,7 +99,7 @@ def plot_plans(record: PlanRecord, *, theme: Theme = "light", width: str = "page
         "accuracy": "accuracy in %",
         "cost": "transport cost ⟨π, C⟩",
         "objective": "objective, Eq. (10)",
-        "angle": "degrees from exact plan's U",
+        "angle": "angle to exact plan's U, °",
     }
     with drawing(theme) as ink:
         figure, axes = new_figure(1, 4, width=width, aspect=1.1, sharey=True)

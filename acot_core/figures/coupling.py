@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -9,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from acot_core.experiments.one_clip import TransportStudy
 from acot_core.figures.style import ROLES, Theme, drawing, legend_below, new_figure
 
-__all__ = ["plot_ipot", "plot_plan"]
+__all__ = ["plot_ipot", "plot_plan", "plot_plan_row"]
 
 
 def plot_plan(record: TransportStudy, *, theme: Theme = "light", width: str = "column") -> Figure:
@@ -34,6 +36,29 @@ def plot_plan(record: TransportStudy, *, theme: Theme = "light", width: str = "c
         beside = "" if record.method == "emd" else f" (exact {record.exact:.4f})"
         axes.set_title(f"{_NAMES.get(record.method, record.method)}: cost {record.value:.4f}{beside}")
         figure.colorbar(image, ax=axes, label="share of a frame's mass", fraction=0.05, pad=0.02)
+        return figure
+
+
+def plot_plan_row(
+    records: Sequence[TransportStudy], *, theme: Theme = "light", width: str = "page"
+) -> Figure:
+    """Plans of the same problem side by side, negatives in the order of the first one's."""
+    with drawing(theme):
+        figure, axes = new_figure(1, len(records), width=width, aspect=1.1, sharey=True)
+        order = negative_order(records[0])
+        shares = [record.plan[:, order] * len(record.plan) for record in records]
+        most = max(shares[0].max(), 1e-12)
+        cmap = "Blues" if theme == "light" else "cividis"
+        for ax, record, share in zip(axes, records, shares, strict=True):
+            n, m = share.shape
+            image = ax.imshow(share, aspect="auto", vmin=0, vmax=most, cmap=cmap, extent=(0, m, n, 0))
+            ax.grid(False)
+            ax.set_title(f"{_NAMES.get(record.method, record.method)}: {record.value:.4f}")
+            ax.set_xlabel("negatives y, sorted")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[0].set_ylabel("frame t of X")
+        axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.colorbar(image, ax=list(axes), label="share of a frame's mass", fraction=0.05, pad=0.02)
         return figure
 
 

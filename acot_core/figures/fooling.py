@@ -68,7 +68,7 @@ def plot_fooling_curves(
             axes.set(xlabel="iteration", ylabel="accuracy")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             panel_label(axes, chr(ord("a") + len(streams)), "ACOT, other clips")
-        legend_below(figure, list(panels), 3)
+        legend_below(figure, list(panels), 1 if width == "column" else 3)
         return figure
 
 

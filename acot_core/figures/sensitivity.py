@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from acot_core.experiments.sensitivity import SensitivityRecord
 from acot_core.figures.style import ROLES, Theme, band, drawing, legend_below, new_figure
@@ -48,6 +49,8 @@ def plot_sensitivity(record: SensitivityRecord, *, theme: Theme = "light", width
             )  # fmt: skip
         if spaced:
             axes.set_xticks(x, [f"{v:g}" for v in values])
+        elif parameter.integer:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(parameter.label)
         axes.set_ylabel("accuracy in %")
         low, high = axes.get_ylim()

@@ -340,6 +340,34 @@ def test_a_figure_that_somebody_waits_for_has_long_work_wait(monkeypatch, awaite
     assert jobs.visitors().count == 0
 
 
+def test_a_part_of_long_work_says_that_the_time_left_is_its_own():
+    job = Job("key", "Sweeping", lambda callback: None)
+    job.state, job.latest = "running", Progress("fold 1 of 30, adversary", 100, 2000, 1.0, 19.0)
+    assert job.describe(0) == "Sweeping: fold 1 of 30, adversary 100 of 2000, about 19 s left in this part"
+    job.latest = Progress("adversary", 100, 2000, 1.0, 19.0)
+    assert job.describe(0) == "Sweeping: adversary 100 of 2000, about 19 s left"
+
+
+def test_a_training_that_failed_says_why_and_what_to_do_in_every_step_that_needs_it():
+    explorer = Explorer()
+    explorer.settings.param.update(seed=77, n_iter=100)
+    load_dataset(DataRequest.of(explorer.settings))
+
+    def fail(callback):
+        raise MemoryError("none left")
+
+    desk, request = explorer.desk, AdversaryRequest.of(explorer.settings)
+    job = desk.submit(("adversary", request), "Training", fail)
+    wait(lambda: job.settled)
+    desk.settle()
+    with pytest.raises(NotReady, match=r"(?s)none left.*Press Train to try again"):
+        explorer.steps["adversary"].request()
+    advice = r"(?s)none left.*Train it again in step 2, or choose random negatives"
+    with pytest.raises(NotReady, match=advice):
+        explorer.steps["subspace"].request()
+    explorer.close()
+
+
 def test_memo_forgets_what_was_not_used_for_longest():
     memo: Memo[int] = Memo(2)
     for key in "ab":

@@ -160,7 +160,10 @@ class Desk:
             return known.n_iter_
         reason = self.failed(("adversary", request))
         if reason is not None:
-            raise NotReady(f"The adversary cannot be trained.\n{reason}")
+            raise NotReady(
+                f"The adversary cannot be trained.\n{reason}\n"
+                "Train it again in step 2, or choose random negatives."
+            )
         if self.training(request) is None:
             self.train(request, self.settings.n_iter)
         raise NotReady("The adversary is being trained for these settings: see the bar above.")

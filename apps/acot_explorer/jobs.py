@@ -137,6 +137,7 @@ class Job:
         if self.state == "running" and self.latest is not None:
             now = self.latest
             left = "" if now.remaining is None else f", about {max(1, round(now.remaining))} s left"
+            left += " in this part" if left and " of " in now.stage else ""
             return f"{self.title}: {now.stage} {now.step} of {now.total}{left}"
         return f"{self.title}: {self.state if self.state != 'running' else 'started'}"
 

@@ -69,7 +69,7 @@ class StepView:
             styles={"flex": "4 1 620px"},
             margin=0,
         )
-        body = pmui.FlexBox(left, right, align_items="flex-start", gap="12px", **_WIDE)
+        body = pmui.FlexBox(left, right, align_items="flex-start", gap="12px", margin=(6, 0, 0, 0), **_WIDE)
         self.layout = pmui.Column(heading, method, equation, body, margin=(0, 0, 24, 0), **_WIDE)
 
 

@@ -128,7 +128,7 @@ class AdversaryStep(Step):
 
     def controls(self) -> list[Any]:
         """Sliders, then the buttons of the training."""
-        buttons = pmui.FlexBox(self.train, self.pause, self.step, self.stop, gap="4px")
+        buttons = pmui.FlexBox(self.train, self.pause, self.step, self.stop, gap="4px", margin=(0, 0, 6, 0))
         return [buttons, *super().controls()]
 
     # ------------------------------------------------------------ training
@@ -235,6 +235,9 @@ class AdversaryStep(Step):
             if rows:
                 assert live is not None
                 return _Request(_with(clip, request, live.n_iter_), settings.n_iter, rows)
+        failure = self.explorer.desk.failed(("adversary", request))
+        if known is None and failure is not None:
+            raise NotReady(f"The training did not work.\n{failure}\nPress Train to try again.")
         if known is None:
             raise NotReady("No adversary with these settings yet.\nPress Train: it takes some seconds.")
         return _Request(_with(clip, request, known.n_iter_), settings.n_iter)

@@ -50,7 +50,10 @@ class LongStep(Step):
 
     def controls(self) -> list[Any]:
         """The buttons, then the widgets."""
-        return [pmui.FlexBox(self.run_button, self.stop_button, gap="4px"), *super().controls()]
+        return [
+            pmui.FlexBox(self.run_button, self.stop_button, gap="4px", margin=(0, 0, 6, 0)),
+            *super().controls(),
+        ]
 
     def wanted(self) -> Hashable:
         """The request that the settings make."""

@@ -29,7 +29,7 @@ RUNS: dict[str, list[tuple[str, dict[str, Any], tuple[str, ...], tuple[float, ..
     "paper": [(encoder, FAITHFUL | EVERY, BOTH, (0.01,)) for encoder in ("untrained", "trained")],
     "faster": [(encoder, FASTER | EVERY, ("pose",), (0.01,)) for encoder in ("untrained", "trained")],
     "sure": [("trained", SURE | EVERY, ("pose",), ALL), ("untrained", SURE | EVERY, ("pose",), (0.01,))],
-    "strong": [("trained", STRONG | EVERY, ("motion",), (0.01,))],
+    "strong": [(encoder, STRONG | EVERY, ("motion",), (0.01,)) for encoder in ("trained", "untrained")],
     "close": [("untrained", CLOSE | EVERY | {"n_iter": 400}, ("pose",), (0.01,))],
 }
 CLOSENESS = ("separability", "neighbour_separability", "distance", "energy")

@@ -180,6 +180,18 @@ def solvers(result: dict[str, Any]) -> str:
     return "\n\n".join([pooled, transport, growth, words])
 
 
+def adversary(result: dict[str, Any]) -> str:
+    """Time of a training iteration beside the plain loop's."""
+    rows = []
+    for run in result["results"]:
+        plain = run["plain"]["wall_ms"]
+        for name in ("float32", "bfloat16"):
+            if found := run.get(name):
+                times = [f"{plain:.1f}", f"{found['wall_ms']:.1f}", f"{found['speedup_wall']:.2f}x"]
+                rows.append([run["device"], str(run["threads"]), str(run["d"]), name, *times])
+    return table(["device", "threads", "d", "products in", "plain, ms", "ours, ms", "speed-up"], rows)
+
+
 def explorer(result: dict[str, Any]) -> str:
     """How long a visitor waits: alone, beside a training, among many; then memory and errors."""
     paint, many = result["first_paint_s"], result["many"]
@@ -215,6 +227,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "images_cifar10": images,
     "solvers": solvers,
     "fooling": fooling,
+    "adversary": adversary,
     "explorer": explorer,
 }
 """How the results of each file become a table; a file is read only where README has its marks."""

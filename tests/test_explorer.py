@@ -294,6 +294,17 @@ def test_long_work_waits_while_a_visitor_waits_for_a_figure(monkeypatch):
     runner.shutdown()
 
 
+def test_long_work_makes_room_from_the_moment_that_a_visitor_moves_something():
+    visitors, explorer = jobs.visitors(), Explorer()
+    explorer._touched(SimpleNamespace(setter=None))  # the server's own change
+    assert visitors.go_first(600) < 600
+    visitors.expect(0.05)
+    assert 0.04 < visitors.go_first(600) < 600
+    explorer._touched(SimpleNamespace(setter="the browser"))
+    assert visitors.go_first(600) > 0.5 * page._SOON
+    explorer.close()
+
+
 def test_long_work_gets_a_fifth_of_the_time_however_many_visitors_wait(monkeypatch):
     clock = [0.0]
 

@@ -17,7 +17,7 @@ __all__ = ["build"]
 def build() -> Any:
     """The page of one visitor, ready for ``.servable()``."""
     pn.extension("mathjax", notifications=True, throttled=True, exception_handler=tell)
-    sys.setswitchinterval(0.002)  # training in a thread lets go of the interpreter sooner
+    sys.setswitchinterval(0.0005)  # training in a thread lets go of the interpreter sooner
     runner()
     explorer = Explorer()
     explorer.open()

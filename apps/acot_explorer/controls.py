@@ -12,6 +12,8 @@ from acot_explorer.state import Settings
 
 __all__ = ["control", "controls"]
 
+_GATHER_MS = 5  # Panel gathers a widget's changes for 50 ms before it acts; a slider tells of one at a time
+
 
 def control(settings: Settings, name: str) -> Any:
     """The widget for one setting: a slider for a number, a menu for a choice, a switch for yes or no."""
@@ -38,7 +40,10 @@ def control(settings: Settings, name: str) -> Any:
 
 def controls(settings: Settings, *names: str) -> list[Any]:
     """Widgets for several settings."""
-    return [control(settings, name) for name in names]
+    made = [control(settings, name) for name in names]
+    for widget in made:
+        widget._debounce = _GATHER_MS
+    return made
 
 
 def _discrete(settings: Settings, name: str, common: dict[str, Any]) -> Any:

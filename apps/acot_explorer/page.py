@@ -38,6 +38,7 @@ __all__ = ["Explorer"]
 _LOG = logging.getLogger("acot_explorer")
 _POLL_MS = 300
 _LOCK_SECONDS = 60
+_SOON = 0.1  # seconds from what a visitor does to the drawing that it asks for, at most
 _ON_BAR = {"color": "inherit", "whiteSpace": "nowrap", "&.Mui-disabled": {"color": "inherit", "opacity": 0.5}}
 
 
@@ -49,7 +50,7 @@ class Explorer:
         self.settings.param["dataset"].objects = {info.title: name for name, info in DATASETS.items()}
         self.desk = Desk(self.settings)
         self.desk.connected = self._connected
-        self._drawing = self._stale = self._awaited = False
+        self.drawing = self._stale = self._awaited = False  # `drawing`: figures are being made
         self._problems: list[str] = []
         self._document: Any = None
         self._started = self._closed = False
@@ -135,6 +136,7 @@ class Explorer:
         if self._document is not None:
             pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
             pn.state.on_session_destroyed(lambda _: self.close())
+            self._document.on_change(self._touched)
         self._started = True
         key = self.step.work_key()
         if key is not None:
@@ -142,6 +144,11 @@ class Explorer:
         self._reflect()
         self._soon(self._open_step)
         self.refresh()
+
+    def _touched(self, event: Any) -> None:
+        """The document changes: when it is the visitor who did it, long work makes room already now."""
+        if event.setter is not None:
+            visitors().expect(_SOON)
 
     def close(self) -> None:
         """The visitor is gone: stop what runs for nobody else, forget the uploads."""
@@ -233,16 +240,11 @@ class Explorer:
         if self._document is None:
             return  # not served (yet)
         self._awaited |= awaited
-        if self._drawing:
+        if self.drawing:
             self._stale = True
         else:
-            self._drawing = True
+            self.drawing = True
             self._task = asyncio.ensure_future(self._draw())
-
-    @property
-    def drawing(self) -> bool:
-        """Whether figures are being made."""
-        return self._drawing
 
     async def locked(self, function: Callable[[], Any]) -> Any:
         """Run a quick function as the document's next callback, in order with all other changes to it."""
@@ -273,7 +275,7 @@ class Explorer:
         except TimeoutError:
             _LOG.info("a session ended while a figure was drawn")
         finally:
-            self._drawing = False
+            self.drawing = False
 
     def _ask(self) -> tuple[Step, Any, str] | None:
         """What the open step needs now; None when it says what is missing instead."""
@@ -308,10 +310,8 @@ class Explorer:
                 show = partial(panel.say, f"This cannot be shown: {error}")
             except Exception as error:
                 _LOG.exception("figure %s", panel.spec.name)
-                text = (
-                    f"Something went wrong ({type(error).__name__}: {error}).\nChange a setting to try again."
-                )
-                show = partial(panel.say, text)
+                what = f"{type(error).__name__}: {error}"
+                show = partial(panel.say, f"Something went wrong ({what}).\nChange a setting to try again.")
             if self._stale:
                 return
             await self.locked(partial(self._show, step, show, remark))

@@ -231,6 +231,8 @@ class AdversaryStep(Step):
         if self.busy:
             rows = 0 if live is None else len(live.history)
             if rows == 0 and known is None:
+                if self.job is not None and self.job.state == "queued":
+                    raise NotReady("Other work is under way.\nThis training begins when its turn has come.")
                 raise NotReady("The frame classifier is being trained first …")
             if rows:
                 assert live is not None

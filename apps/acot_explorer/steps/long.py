@@ -41,6 +41,7 @@ class LongStep(Step):
     def __init__(self, explorer: Any) -> None:
         super().__init__(explorer)
         self._stopped: set[Hashable] = set()
+        self._told: str | None = None  # how the job stood at the last poll
         # Disabled until the data are there: a press before that would come to nothing.
         small: dict[str, Any] = {"size": "small", "margin": (4, 4), "disabled": True}
         self.run_button = pmui.Button(label=self.verb, icon="play_arrow", **small)
@@ -124,6 +125,8 @@ class LongStep(Step):
         self.stop_button.disabled = job is None
         if known is not None:
             return request
+        if job is not None and job.state == "queued":
+            raise NotReady("Other work is under way.\nThis begins when its turn has come.")
         if job is not None:
             raise NotReady(f"{self.title} … see the bar above.\nStop keeps what is done for the next run.")
         if failure is not None:
@@ -135,6 +138,9 @@ class LongStep(Step):
         return (self.name, self.wanted())
 
     def poll(self) -> None:
-        """The buttons follow the job."""
-        if self.explorer.desk.find(self.work_key()) is None:
-            self.explorer.refresh()
+        """The buttons, and the words in the figure's place, follow the job."""
+        job = self.explorer.desk.find(self.work_key())
+        state = None if job is None else job.state
+        if job is None or state != self._told:
+            self.explorer.refresh(awaited=job is None)
+        self._told = state

@@ -1,12 +1,15 @@
 """README says what was measured, and names only what is there."""
 
 import importlib.util
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import links
 import pytest
+
+from acot_core.experiments.__main__ import _parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -95,3 +98,12 @@ def test_the_api_documentation_has_a_page_for_each_module():
     files = [p for p in (ROOT / "acot_core").rglob("*.py") if p.name != "__main__.py"]
     modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for p in files}
     assert modules <= set(call.split())
+
+
+def test_every_command_that_is_quoted_is_one():
+    cells = [c for p in (ROOT / "notebooks").glob("*.ipynb") for c in json.loads(p.read_text())["cells"]]
+    texts = [README, (ROOT / "CONTRIBUTING.md").read_text(), *("".join(cell["source"]) for cell in cells)]
+    commands = re.findall(r"`python\s+-m\s+acot_core\.experiments\s+([^`]+)`", "\n".join(texts))
+    assert len(commands) >= 9
+    for command in commands:
+        _parser().parse_args(command.split())

@@ -21,6 +21,7 @@ from sklearn.svm import SVC
 from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, load
 from acot_core.experiments import (
+    CONDITIONS,
     TABLE1,
     AblationRecord,
     ComparisonRecord,
@@ -28,6 +29,7 @@ from acot_core.experiments import (
     SensitivityRecord,
     ablation,
     assert_blind,
+    conditions,
     embedding,
     kept_negatives,
     landscape,
@@ -577,6 +579,38 @@ def test_sensitivity_landscape_and_plans(tmp_path: Path) -> None:
     plans = plan_matters("planted", plans=("emd", "uniform"), **common).plan_summary().set_index("plan")
     assert plans.loc["exact", "angle"] == pytest.approx(0, abs=0.1)
     assert plans.loc["exact", "cost"] < plans.loc["independent", "cost"]
+
+
+def test_conditions_are_compared_within_themselves(tmp_path: Path) -> None:
+    asked = {"as it is": TINY, "no cue": {**TINY, "cue_strength": 0.0}}
+    run = {"methods": ("average", "grp"), "seeds": 2, "cache": tmp_path, "n_folds": 2}
+    record = conditions(asked, **run)
+    assert record.complete
+    assert list(record.scores["condition"].unique()) == list(asked)
+    differences = record.paired("average", ("condition", "label"))
+    wide = record.scores.pivot(index="seed", columns=["condition", "label"], values="accuracy")
+    for row in differences.itertuples():
+        gained = wide[row.condition][row.label] - wide[row.condition]["Avg. Pool"]
+        assert row.mean == pytest.approx(100 * gained.mean())
+        assert row.n == 2
+    # A condition by itself gives what it gives among others.
+    alone = conditions({"no cue": asked["no cue"]}, **run).scores
+    among = record.scores[record.scores["condition"] == "no cue"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, among)
+    with pytest.raises(ValueError, match="at least one"):
+        conditions({})
+
+    def stop(event: Progress) -> None:
+        if event.stage == "test":
+            raise Cancelled
+
+    stopped = conditions(asked, **{**run, "cache": tmp_path / "other"}, callback=stop)
+    assert not stopped.complete
+
+
+def test_every_condition_can_be_generated() -> None:
+    for options in CONDITIONS.values():
+        assert len(load("planted", **options)) == options.get("n_sequences", 192)
 
 
 def test_embedding(tmp_path: Path) -> None:

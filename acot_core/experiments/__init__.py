@@ -5,6 +5,7 @@ from acot_core.experiments.ablation import AblationRecord, ablation
 from acot_core.experiments.bounds import BoundStudy, bound_study
 from acot_core.experiments.classification import ClassificationRecord, classification
 from acot_core.experiments.comparison import COMPARED, ComparisonRecord, comparison, evaluate
+from acot_core.experiments.conditions import CONDITIONS, conditions
 from acot_core.experiments.descent_checks import (
     AngleStudy,
     BatchStudy,
@@ -37,6 +38,7 @@ from acot_core.experiments.training import NegativesView, TrainingView, negative
 
 __all__ = [
     "COMPARED",
+    "CONDITIONS",
     "METHODS",
     "TABLE1",
     "AblationRecord",
@@ -69,6 +71,7 @@ __all__ = [
     "classification",
     "clip_view",
     "comparison",
+    "conditions",
     "dataset_view",
     "embedding",
     "evaluate",

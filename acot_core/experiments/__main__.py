@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ _COMMANDS = {
     "compare": "Tables 2 and 3: the full model beside other methods",
     "sensitivity": "Figure 2: accuracy against one parameter",
     "landscape": "accuracy over beta1 x beta2: full ACOT, GRP, order alone",
+    "conditions": "generated data: when does the contrast pay, all methods tuned?",
     "plans": "does optimal transport matter?",
     "embedding": "Figure 4: t-SNE of frames, negatives and representations",
 }
@@ -84,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--candidates", type=int, default=1, help="settings a stream brings to the fusion")
     common.add_argument("--classifier", choices=_FIXED, help="table1: one setting, nothing is searched")
     common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
+    common.add_argument(
+        "--condition",
+        action="append",
+        choices=experiments.CONDITIONS,
+        help="conditions: which; may be repeated",
+    )
     common.add_argument("--parameter", default="n_subspaces", help="sensitivity: which one")
     common.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "acot-explorer")
     common.add_argument("--jobs", type=int, help="cells at once (default: as many as there are cores)")
@@ -163,6 +171,22 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
             )  # fmt: skip
             tables = {"Accuracy in %": landscape.summary(("label", "beta1", "beta2"))}
             return landscape, tables, figures.plot_landscape
+        case "conditions":
+            chosen = {name: experiments.CONDITIONS[name] for name in options.condition or ()} or None
+            named = {"methods": options.method} if options.method else {}
+            study = experiments.conditions(chosen, tune_seeds=options.tune_seeds, **named, **sweep)
+            within = ("condition", "label")
+            tables = {"Accuracy in %": study.summary(within)}
+            for baseline in (b for b in ("grp", "order") if (study.scores["method"] == b).any()):
+                tables[f"Paired differences to {baseline}, points"] = study.paired(baseline, within)
+            tables["Chosen on training clips"] = study.choices()
+            return (
+                study,
+                tables,
+                lambda r: figures.plot_comparison(
+                    replace(r, scores=r.scores.assign(stream=r.scores["condition"]))
+                ),
+            )
         case "plans":
             plans = experiments.plan_matters(
                 options.dataset, stream=options.stream, split=split, fixed=k, **sweep, **load

@@ -56,9 +56,11 @@ class ScoreRecord(Record):
     def paired(self, baseline: str, by: Sequence[str] = ("label", "stream")) -> pd.DataFrame:
         """Difference to ``baseline`` (a method's name) on the same seed and split, in points of accuracy.
 
-        Pairing takes out what seeds and splits share. A group without a partner in the baseline is left out.
+        Pairing takes out what seeds and splits share; encoders and conditions are never mixed. A group
+        without a partner in the baseline is left out.
         """
-        pair = [c for c in ("stream", "split", "seed", "encoder") if c in self.scores.columns]
+        shared = ("stream", "split", "seed", "encoder", "condition")
+        pair = [c for c in shared if c in self.scores.columns]
         base = self.scores[self.scores["method"] == baseline].drop_duplicates(pair)
         both = self.scores.merge(base[[*pair, "accuracy"]], on=pair, suffixes=("", "_baseline"))
         rows = []

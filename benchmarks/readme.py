@@ -109,6 +109,26 @@ def landscape(result: dict[str, Any]) -> str:
     return table(["method", "worst weights", "median", "best weights", "at 95 % or above"], lines)
 
 
+def conditions(result: dict[str, Any]) -> str:
+    """Accuracy by condition and method, and what full ACOT has over the baselines, paired by seed."""
+    tables = result["tables"]
+    rows = tables["Accuracy in %"]
+    labels = list(dict.fromkeys(r["label"] for r in rows))
+    header, lines = ["condition", *labels], []
+    baselines = [t for t in tables if t.startswith("Paired differences to ")]
+    header += [
+        f"{labels[-1]} less {t.removeprefix('Paired differences to ').split(',')[0]}" for t in baselines
+    ]
+    for condition in dict.fromkeys(r["condition"] for r in rows):
+        own = {r["label"]: r for r in rows if r["condition"] == condition}
+        line = [condition, *(f"{own[x]['mean']:.1f} ± {own[x]['std']:.1f}" for x in labels)]
+        for title in baselines:
+            both = {r["label"]: r for r in tables[title] if r["condition"] == condition}
+            line.append(difference(both[labels[-1]]))
+        lines.append(line)
+    return table(header, lines)
+
+
 def difference(found: dict[str, Any]) -> str:
     """Mean difference with its 95 % interval, in points."""
     return f"{found['mean']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}]"
@@ -224,6 +244,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "evaluate_jhmdb": evaluated,
     "plans_jhmdb": plans,
     "landscape_planted": landscape,
+    "conditions_planted": conditions,
     "images_cifar10": images,
     "solvers": solvers,
     "fooling": fooling,

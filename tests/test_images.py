@@ -178,10 +178,10 @@ def test_stripes_are_seen_more_than_a_smooth_veil(tiny, data):
     stripes = 0.1 * 2**0.5 * torch.sin(2 * torch.pi * (x + 0.5) / 4).expand(2, 3, 32, 32)
     veil = torch.full((2, 3, 32, 32), 0.1)
     torch.testing.assert_close(visibility(veil), torch.tensor(0.01))
+    assert stripes.square().mean().sqrt() == pytest.approx(0.1)  # as strong as the veil
+    # The mean over 5 pixels of such stripes is -1/5 of them, but near the border.
+    torch.testing.assert_close(visibility(stripes), torch.tensor(0.01 * (1 + 10 * 1.2**2)), rtol=0.1, atol=0)
     torch.testing.assert_close(visibility(stripes), visibility(stripes.mT))
-    steps = (stripes[0, 0, 0, 1:] - stripes[0, 0, 0, :-1]).square().mean()
-    torch.testing.assert_close(visibility(stripes), 0.01 + 2 * steps)
-    assert visibility(stripes) > 4 * visibility(veil)
     plain, weighed = _wgan(tiny), _wgan(tiny, lambda3=1.5)
     z, labels = tiny.encode(data.images[:6]), data.labels[:6]
     noise = plain.noise(z, torch.randn(z.shape, generator=_generator()))

@@ -16,10 +16,10 @@ which is never smaller than the latter and equals it where all negatives score b
 Two latents that are equally far from x need not look so: a small change of one channel all over the map
 decodes to stripes in step with the map's cells. What one sees is therefore held small in the finish, by
 
-    λ3 E [ ||δ||² + 2 ||∇δ||² ] / (number of pixel values),  δ = decode(y) - decode(x),
+    λ3 E [ ||δ||² + 10 ||δ - blur(δ)||² ] / (number of pixel values),  δ = decode(y) - decode(x),
 
-whose second term, over differences of neighbouring pixels, weighs on stripes more than on what covers an
-object.
+whose second term weighs on stripes, which a mean over 5 x 5 pixels removes, and hardly on what covers
+an object.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import copy
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import avg_pool2d, cross_entropy
 
 from acot_core.images.networks import AutoEncoder, ImageClassifier, ImageCritic, LatentGenerator
 from acot_core.images.training import autocast
@@ -123,9 +123,9 @@ class ImageWGAN(WGAN):
 
 
 def visibility(noise: Tensor) -> Tensor:
-    """||δ||² + 2 ||∇δ||² of noise δ (B, 3, H, W) in pixels, each square a mean over its entries."""
-    rough = noise.diff(dim=2).square().mean() + noise.diff(dim=3).square().mean()
-    return noise.square().mean() + 2 * rough
+    """||δ||² + 10 ||δ - blur(δ)||² of noise δ (B, 3, H, W) in pixels, each square a mean over its entries."""
+    smooth = avg_pool2d(noise, 5, 1, 2, count_include_pad=False)
+    return noise.square().mean() + 10 * (noise - smooth).square().mean()
 
 
 def train_adversary(

@@ -19,17 +19,13 @@ __all__ = ["SETTINGS", "train_image_model"]
 
 SETTINGS: dict[str, ImageSettings] = {
     "cifar10": ImageSettings(
-        classifier_epochs=26,
-        classifier_batch=64,
-        classifier_rate=0.03,
-        autoencoder_epochs=8,
-        hardening_epochs=3,
         n_iter=1200,
         lambda1=0.1,
         lambda2=2.0,
-        finish_iter=500,
+        finish_iter=600,
+        finish_lambda1=0.045,
         finish_lambda2=0.0,
-        finish_lambda3=1.5,
+        finish_lambda3=1.75,
     ),
     "shapes": ImageSettings(
         classifier_width=12,

@@ -19,6 +19,7 @@ import torch
 from sklearn.svm import SVC
 
 from acot_core.adversary import Adversary
+from acot_core.baselines import PCASubspace
 from acot_core.datasets import SequenceDataset, load
 from acot_core.experiments import (
     CONDITIONS,
@@ -213,6 +214,53 @@ def test_fusion_by_hand() -> None:
     plan = Plan(Source.of(dataset), classifier=LINEAR)
     *_, fused = judge(plan, [Entry("average")])
     assert fused.accuracy == found["weights 0.5:0.5, C=10"]
+
+
+def test_mean_frames_share_the_fusion_by_hand() -> None:
+    dataset = two_streams()  # with labels that nobody can know, so that every kernel has its own errors
+    dataset = replace(dataset, labels=np.random.default_rng(0).permutation(dataset.labels))
+    kernel = {"kind": "kernel", "C": 10.0, "gamma": 20.0}
+    setting = {"n_subspaces": 2}
+    streams = [{"stream": s, "candidates": [{"setting": setting, "classifier": kernel}]} for s in "ab"]
+    weights, C = [0.6, 0.4], 100.0
+    shares = ([0.0, 0.0], [0.25, 0.5], [1.0, 1.0])
+    options: list[dict] = [{"pick": [0, 0], "weights": weights, "C": C, "mean": m} for m in shares]
+    options.append({"pick": [0, 0], "weights": weights, "C": C})
+    found = fuse_cell(
+        source=Source.of(dataset), cache=None, dataset=None, name="pca", seed=0, split=None, fold=None,
+        n_folds=3, adversary={}, streams=streams, options=options,
+    )["accuracy"]  # fmt: skip
+    train, test = dataset.split()
+    accuracies = []
+    for share in shares:
+        total = np.zeros((len(dataset), len(dataset)))
+        for stream, weight, a in zip("ab", weights, share, strict=True):
+            X = dataset.streams[stream]
+            U = PCASubspace(2).fit(X).transform(X).astype(float)
+            mean = np.stack([s.mean(0).numpy() for s in X]).astype(float)
+            mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+            inner = np.einsum("idk,jdl->ijkl", U, U)
+            of_U = np.exp(20.0 * (np.square(inner).sum((2, 3)) - 2))
+            of_mean = np.exp(20.0 * ((mean @ mean.T) ** 2 - 1))
+            total += weight * ((1 - a) * of_U + a * of_mean)
+        svc = SVC(C=C, kernel="precomputed", random_state=0).fit(
+            total[np.ix_(train, train)], dataset.labels[train]
+        )
+        accuracies.append(svc.score(total[np.ix_(test, train)], dataset.labels[test]))
+    assert [found[fusion_key(option)] for option in options] == [*accuracies, accuracies[0]]
+    assert len(set(accuracies)) > 1
+
+
+def test_the_share_of_mean_frames_is_chosen_on_the_folds() -> None:
+    plan = Plan(Source.of(two_streams()), classifiers=("kernel",))
+    entries = [Entry("pca"), Entry("average")]
+    without = {s.method: s for s in judge(plan, entries) if s.stream == "fused"}
+    shared = {s.method: s for s in judge(replace(plan, with_mean=True), entries) if s.stream == "fused"}
+    assert "shares of the mean" in shared["pca"].classifier
+    assert shared["pca"].cv_accuracy >= without["pca"].cv_accuracy  # none is one of the shares
+    assert shared["average"] == without["average"]  # it is a mean already
+    with pytest.raises(ValueError, match="with_mean"):
+        replace(plan, with_mean=True, fusion="mean")
 
 
 def test_the_first_seeds_choose_for_all(tmp_path: Path) -> None:

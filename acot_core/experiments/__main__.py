@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--tune", action="store_true", help="choose the weights by cross-validation")
     common.add_argument("--tune-seeds", type=int, help="so many seeds choose the parameters for all")
     common.add_argument("--candidates", type=int, default=1, help="settings a stream brings to the fusion")
+    common.add_argument(
+        "--with-mean", action="store_true", help="compare: subspaces may share the fusion with mean frames"
+    )
     common.add_argument("--classifier", choices=_FIXED, help="table1: one setting, nothing is searched")
     common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
     common.add_argument(
@@ -142,7 +145,7 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
             comparison = experiments.comparison(
                 options.dataset, methods=methods, streams=streams, splits=options.split,
                 fixed={m: k for m in methods if k and experiments.METHODS[m].kind == "subspace"},
-                **tuned, **load,
+                with_mean=options.with_mean, **tuned, **load,
             )  # fmt: skip
             tables = {
                 "Accuracy in %, mean ± standard deviation": comparison.with_paper(2),

@@ -92,28 +92,40 @@ def fuse_cell(
     """Judge one SVM on the weighted sum of the streams' kernels, for every option: "accuracy" by option.
 
     Each of ``streams`` names a stream and candidates, each the setting of its pooling and a classifier; each
-    of ``options`` which candidates to take, their weights and the SVM's penalty.
+    of ``options`` which candidates to take, their weights and the SVM's penalty, and perhaps, as "mean",
+    which share of each stream's weight the same kernel on its clips' mean frames gets.
     """
     part = load_part(source, seed, split, fold, n_folds, cache)
     labels, truth = part.labels[part.train], part.labels[part.test]
     classes = np.unique(labels)
-    kernels: list[list[tuple[NDArray, NDArray]]] = []
+    mixed = any("mean" in option for option in options)
+    kernels: list[list[list[tuple[NDArray, NDArray]]]] = []  # stream, candidate: its kernel, and the mean's
     needed = [sorted({option["pick"][i] for option in options}) for i in range(len(streams))]
     for s, picks in zip(streams, needed, strict=True):
-        kernels.append([(np.empty(0), np.empty(0))] * len(s["candidates"]))
+        kernels.append([[] for _ in s["candidates"]])
         for i in picks:
             setting, classifier = s["candidates"][i]["setting"], s["candidates"][i]["classifier"]
             pooled = _pool(part, name, setting, s["stream"], seed, adversary, cache)
-            inside, across = _kernels(classifier, *_products(classifier["kind"], pooled))
-            scale = float(np.diag(inside).mean()) or 1.0
-            kernels[-1][i] = (inside / scale, across / scale)
+            kernels[-1][i].append(_scaled(classifier, pooled))
+            if mixed:
+                assert pooled.means is not None
+                kernels[-1][i].append(_scaled(classifier, _Pooled(*pooled.means, None)))
     accuracy = {}
     for option in options:
-        taken = [own[i] for own, i in zip(kernels, option["pick"], strict=True)]
-        weighted = list(zip(option["weights"], taken, strict=True))
-        inside, across = (sum(w * k[i] for w, k in weighted) for i in (0, 1))
+        weighted: list[tuple[float, tuple[NDArray, NDArray]]] = []
+        shares = option.get("mean", [0.0] * len(streams))
+        for own, i, weight, share in zip(kernels, option["pick"], option["weights"], shares, strict=True):
+            weighted += zip((weight * (1 - share), weight * share), own[i], strict=False)
+        inside, across = (np.asarray(sum(w * k[i] for w, k in weighted)) for i in (0, 1))
         accuracy[fusion_key(option)] = _accuracy(_decide(option["C"], inside, across, labels), classes, truth)
     return {"accuracy": accuracy}
+
+
+def _scaled(classifier: Mapping[str, Any], pooled: _Pooled) -> tuple[NDArray, NDArray]:
+    """The classifier's kernel, scaled so that its diagonal on the training clips has mean one."""
+    inside, across = _kernels(classifier, *_products(classifier["kind"], pooled))
+    scale = float(np.diag(inside).mean()) or 1.0
+    return inside / scale, across / scale
 
 
 _KEPT = 24  # representations of one part
@@ -220,4 +232,5 @@ def classifier_key(classifier: Mapping[str, Any]) -> str:
 def fusion_key(option: Mapping[str, Any]) -> str:
     weights = "weights " + ":".join(f"{w:g}" for w in option["weights"]) + f", C={option['C']:g}"
     taken = ", candidates " + ":".join(map(str, option["pick"])) if any(option["pick"]) else ""
-    return weights + taken
+    means = ", shares of the mean " + ":".join(f"{a:g}" for a in option["mean"]) if "mean" in option else ""
+    return weights + taken + means

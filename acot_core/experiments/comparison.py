@@ -69,6 +69,7 @@ def comparison(
     n_folds: int = 3,
     tune_seeds: int | None = None,
     candidates: int = 1,
+    with_mean: bool = False,
     fusion: str = "kernel",
     cache: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -83,6 +84,9 @@ def comparison(
         Names of `acot_core.experiments.methods.METHODS`.
     fixed : mapping of mappings, optional
         For some methods, parameters that are not searched.
+    with_mean : bool
+        Whether the fusion may add a kernel of mean frames to that of subspaces: an ensemble of a method and
+        average pooling.
     dataset, seeds, splits, streams, tune, classifiers, adversary, n_folds, tune_seeds, candidates, fusion, \
     cache, n_jobs, callback, **options
         As in `acot_core.experiments.ablation`.
@@ -98,7 +102,7 @@ def comparison(
     plan = make_plan(
         dataset, options, seeds=seeds, splits=splits, streams=streams, classifiers=classifiers,
         adversary=adversary, n_folds=n_folds, tune_seeds=tune_seeds, candidates=candidates, fusion=fusion,
-        cache=cache, n_jobs=n_jobs,
+        with_mean=with_mean, cache=cache, n_jobs=n_jobs,
     )  # fmt: skip
     given = {name: dict(values) for name, values in (fixed or {}).items()}
     for name in given:

@@ -4,7 +4,9 @@ Each stream keeps the pooling and the classifier that were chosen for it alone, 
 one, one of the few that were best for it alone: what suits a stream by itself need not suit the pair. With
 ``fusion="kernel"`` the streams' kernels, each of mean one on the training clips' diagonal, are added with
 weights and one SVM is fitted on the sum; candidates, weights and the SVM's penalty are chosen on the inner
-folds of the training clips, like all else, unless the plan fixes the classifier. With ``fusion="mean"``, and
+folds of the training clips, like all else, unless the plan fixes the classifier. ``with_mean`` lets a share
+of a stream's weight go to the same kernel on mean frames, so that average pooling's view is part of the sum:
+that is an ensemble, not the paper's representation. With ``fusion="mean"``, and
 for methods that have no kernel, the streams' decision values are averaged (Simonyan & Zisserman, 2014).
 """
 
@@ -27,6 +29,7 @@ __all__ = ["Judged", "fuse"]
 
 _WEIGHTS = (0.3, 0.5, 0.7)
 _PENALTIES = (1.0, 10.0, 100.0)
+_SHARES = (0.0, 0.25, 0.5, 0.75)
 
 Run = Callable[[Any, list[dict[str, Any]], str], list[dict[str, Any] | None]]
 
@@ -87,7 +90,11 @@ def _options(plan: Plan, group: Sequence[Judged]) -> list[dict[str, Any]]:
         return [{"pick": [0] * n, "weights": equal, "C": plan.classifier["C"]}]
     weights = [[w, 1 - w] for w in _WEIGHTS] if n == 2 else [equal]
     picks = product(*(range(len(j.candidates)) for j in group))
-    return [{"pick": list(p), "weights": w, "C": C} for p in picks for w in weights for C in _PENALTIES]
+    options = [{"pick": list(p), "weights": w, "C": C} for p in picks for w in weights for C in _PENALTIES]
+    name = group[0].score.method
+    if not plan.with_mean or method(name).kind != "subspace" or name == "krp":
+        return options
+    return [option | {"mean": list(a)} for option in options for a in product(_SHARES, repeat=n)]
 
 
 def _cell(group: Sequence[Judged], fold: int | None, options: list[dict[str, Any]]) -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Plan:
         cheaper. None lets each seed choose for itself.
     candidates : int
         How many of each stream's best settings are tried when streams are fused by kernels.
+    with_mean : bool
+        Whether a share of each stream's weight may go to the kernel of its mean frames, for subspaces.
     fusion : {"kernel", "mean"}
         How streams are judged together: one SVM on a weighted sum of their kernels, or the mean of their
         decision values. See `acot_core.experiments.fusion`.
@@ -68,6 +70,7 @@ class Plan:
     n_folds: int = 3
     tune_seeds: int | None = None
     candidates: int = 1
+    with_mean: bool = False
     fusion: str = "kernel"
     classifiers: tuple[str, ...] = ("linear", "kernel")
     adversary: Mapping[str, Any] = field(default_factory=dict)
@@ -85,6 +88,8 @@ class Plan:
             raise ValueError(f"tune_seeds: expected 1 to {len(self.seeds)} seeds, got {self.tune_seeds!r}")
         if self.candidates < 1:
             raise ValueError(f"candidates: expected at least 1, got {self.candidates!r}")
+        if self.with_mean and self.fusion != "kernel":
+            raise ValueError("with_mean: means are added to kernels; expected fusion='kernel'")
         if self.fusion not in ("kernel", "mean"):
             raise ValueError(f"fusion: expected 'kernel' or 'mean', got {self.fusion!r}")
 

@@ -136,6 +136,7 @@ def plan_config(plan: Plan, **more: Any) -> dict[str, Any]:
         "n_folds": plan.n_folds,
         "tune_seeds": plan.tune_seeds,
         "candidates": plan.candidates,
+        "with_mean": plan.with_mean,
         "classifiers": list(plan.classifiers),
         "classifier": dict(plan.classifier) if plan.classifier else None,
         "adversary": dict(plan.adversary),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -233,7 +234,7 @@ def _command(arguments: list[str]) -> str:
         if not skip and name not in (*_OF_THE_MACHINE, "--quiet"):
             kept.append(argument)
         skip = argument in _OF_THE_MACHINE  # its value comes next
-    return " ".join(kept)
+    return shlex.join(kept)
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:

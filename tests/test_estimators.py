@@ -40,6 +40,7 @@ from acot_core.baselines import (
 )
 from acot_core.baselines.signals import DTWClassifier, MiniRocketClassifier
 from acot_core.datasets import FrameEncoder
+from acot_core.experiments.kept_negatives import KeptNegatives
 
 
 def frames_of(row: np.ndarray) -> np.ndarray:
@@ -210,7 +211,9 @@ def own_estimators() -> set[type]:
 
 def test_every_estimator_of_the_package_is_checked() -> None:
     checked = {base for estimator in ESTIMATORS for base in type(estimator).__mro__}
-    assert own_estimators() - checked == {DTWClassifier, MiniRocketClassifier}  # below
+    unchecked = own_estimators() - checked
+    assert unchecked == {DTWClassifier, MiniRocketClassifier, KeptNegatives}  # the first two below
+    assert KeptNegatives.fit is Adversary.fit  # which is checked: its `sample` alone is another
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: f"{type(e).__name__}-{ESTIMATORS.index(e)}")

@@ -23,9 +23,8 @@ SETTINGS: dict[str, ImageSettings] = {
         lambda1=0.1,
         lambda2=2.0,
         finish_iter=600,
-        finish_lambda1=0.045,
         finish_lambda2=0.0,
-        finish_lambda3=1.75,
+        finish_lambda3=1.0,
     ),
     "shapes": ImageSettings(
         classifier_width=12,

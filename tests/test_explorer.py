@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pypdf
 import pytest
 import torch
@@ -30,6 +31,7 @@ from acot_explorer.steps.long import results
 from acot_explorer.store import Memo, adversaries, cache_folder, load_dataset, train_adversary, uploads
 from acot_explorer.upload import read_upload, template_file
 from bad_uploads import BAD, good
+from panel.util import edit_readonly
 from PIL import Image
 
 from acot_core.figures.style import drawing, new_figure
@@ -303,6 +305,17 @@ def test_long_work_makes_room_from_the_moment_that_a_visitor_moves_something():
     explorer._touched(SimpleNamespace(setter="the browser"))
     assert visitors.go_first(600) > 0.5 * page._SOON
     explorer.close()
+
+
+def test_pages_are_not_told_of_what_other_sessions_do():
+    one = Explorer()
+    told = []
+    one.page.param.watch(told.append, "busy")
+    with edit_readonly(pn.state):
+        pn.state.busy = not pn.state.busy  # as Panel does around every callback of every session
+        pn.state.busy = not pn.state.busy
+    assert told == []
+    one.close()
 
 
 def test_long_work_gets_a_fifth_of_the_time_however_many_visitors_wait(monkeypatch):

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from acot_core.datasets import DATASETS, SequenceDataset
 from acot_explorer.components import Bridge, MethodMap
@@ -77,6 +78,8 @@ class Explorer:
         self.page = pmui.Page(
             title="ACOT explorer", header=[self.tools], main=[main], main_width=1360, busy_indicator=None
         )
+        with edit_readonly(self.page):  # else every page is told of the callbacks of all sessions
+            self.page.busy = False
 
     def _build_tools(self) -> None:
         bare: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 1), "sx": _ON_BAR}
@@ -219,14 +222,13 @@ class Explorer:
         return self._views[name]
 
     def _move(self, by: int) -> None:
-        names = list(STEPS)
-        self.settings.step = names[min(max(names.index(self.settings.step) + by, 0), len(names) - 1)]
+        place = list(STEPS).index(self.settings.step) + by
+        self.settings.step = list(STEPS)[min(max(place, 0), len(STEPS) - 1)]
 
     def _theme_changed(self) -> None:
         self.map.dark = self.page.dark_theme
-        for step in self.steps.values():
-            for panel in step.panels:
-                panel.view.dark = self.page.dark_theme
+        for panel in (panel for step in self.steps.values() for panel in step.panels):
+            panel.view.dark = self.page.dark_theme
         self.refresh()
 
     # ------------------------------------------------------------ figures
@@ -330,9 +332,8 @@ class Explorer:
     def _poll(self) -> None:
         """Look after this session's jobs, a few times a second."""
         ended = self.desk.settle()
-        for over in ended:
-            if over.state == "failed":
-                self.notify(f"{over.title} failed: {over.error}", "error")
+        for over in (job for job in ended if job.state == "failed"):
+            self.notify(f"{over.title} failed: {over.error}", "error")
         job = self.desk.foremost()
         if job is None:
             if self.progress.visible:
@@ -365,11 +366,11 @@ class Explorer:
     def link(self) -> str:
         """The address of this page with every setting in it."""
         location = pn.state.location
-        base = "" if location is None else f"{location.protocol}//{location.hostname}"
-        if location is not None and location.port:
-            base += f":{location.port}"
-        path = "/explorer" if location is None else location.pathname
-        return f"{base}{path}?{self.settings.to_query()}"
+        if location is None:
+            return f"/explorer?{self.settings.to_query()}"
+        port = f":{location.port}" if location.port else ""
+        base = f"{location.protocol}//{location.hostname}{port}"
+        return f"{base}{location.pathname}?{self.settings.to_query()}"
 
     def code(self) -> str:
         """The Python that reproduces what the open step shows."""

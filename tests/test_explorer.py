@@ -307,8 +307,13 @@ def test_long_work_makes_room_from_the_moment_that_a_visitor_moves_something():
     explorer.close()
 
 
-def test_pages_are_not_told_of_what_other_sessions_do():
+def test_pages_are_not_told_of_what_other_sessions_do_nor_kept_by_it():
+    def followers():
+        return len(pn.state.param.watchers["busy"]["value"])
+
+    before = followers()
     one = Explorer()
+    assert followers() == before
     told = []
     one.page.param.watch(told.append, "busy")
     with edit_readonly(pn.state):

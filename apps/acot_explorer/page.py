@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.util import edit_readonly
 
 from acot_core.datasets import DATASETS, SequenceDataset
 from acot_explorer.components import Bridge, MethodMap
@@ -25,6 +24,7 @@ from acot_explorer.desk import Desk
 from acot_explorer.figure_panel import FigurePanel, as_file
 from acot_explorer.jobs import figure_pool, runner, visitors
 from acot_explorer.method_map import STEPS
+from acot_explorer.quiet_page import quiet_page
 from acot_explorer.render import archive, export, picture
 from acot_explorer.requests import DataRequest
 from acot_explorer.snippets import OWN_FILE
@@ -75,11 +75,9 @@ class Explorer:
         work = pmui.Column(self.progress, self.status, height=32, margin=0, **wide)
         self.stage = pmui.Column(margin=0, **wide)
         main = pmui.Column(self.map, work, self.stage, self.dialog, self.bridge, margin=(4, 12), **wide)
-        self.page = pmui.Page(
+        self.page = quiet_page(
             title="ACOT explorer", header=[self.tools], main=[main], main_width=1360, busy_indicator=None
         )
-        with edit_readonly(self.page):  # else every page is told of the callbacks of all sessions
-            self.page.busy = False
 
     def _build_tools(self) -> None:
         bare: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 1), "sx": _ON_BAR}

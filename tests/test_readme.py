@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -106,4 +107,4 @@ def test_every_command_that_is_quoted_is_one():
     commands = re.findall(r"`python\s+-m\s+acot_core\.experiments\s+([^`]+)`", "\n".join(texts))
     assert len(commands) >= 9
     for command in commands:
-        _parser().parse_args(command.split())
+        _parser().parse_args(shlex.split(command))

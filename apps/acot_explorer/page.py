@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.io.callbacks import PeriodicCallback
 
 from acot_core.datasets import DATASETS, SequenceDataset
 from acot_explorer.components import Bridge, MethodMap
@@ -135,7 +136,7 @@ class Explorer:
             self.notify(f"In the link, {problem}. That setting keeps its default.", "warning")
         self._document = pn.state.curdoc
         if self._document is not None:
-            pn.state.add_periodic_callback(self._poll, period=_POLL_MS)
+            PeriodicCallback(callback=self._poll, period=_POLL_MS, background=True).start()
             pn.state.on_session_destroyed(lambda _: self.close())
             self._document.on_change(self._touched)
         self._started = True

@@ -289,20 +289,25 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     slope, dd = torch.where(restart, -gg, slope), torch.where(restart, gg, dd)
     steepest = slope.square() >= (1 - 1e-6) * gg * dd
 
-    def move(step: Tensor) -> Tensor:
+    S = gram(d, d)
+
+    def move(step: Tensor) -> tuple[Tensor, Tensor]:
         W = U + step[:, None, None] * d
-        return _times(W, _right_factor(gram(W, W), retraction))
+        M = gram(W, W)
+        return _times(W, _right_factor(M, retraction)), M
 
     if hasattr(objective, "line"):
-        S = gram(d, d)
         size = S.abs().sum(1).amax(1).sqrt()  # at least the largest singular value of d
         longest = 10 / size.clamp_min(torch.finfo(f.dtype).tiny)  # turns the subspace by 84 degrees or more
         step = curve(objective.line(U, d, S), f, slope, torch.minimum(state.step, longest), longest)
     else:
-        step = backtracking(lambda s: objective.value(move(s)), f, slope, 2 * state.step, running)
-    V = move(step)
+        step = backtracking(lambda s: objective.value(move(s)[0]), f, slope, 2 * state.step, running)
+    V, M = move(step)
+    # A direction that is rounding (all there is where k = d) need not be tangent: nothing moves along it.
+    expected = torch.eye(S.shape[1], dtype=S.dtype, device=S.device) + step.square()[:, None, None] * S
+    tangent = (M - expected).abs().amax((1, 2)) < 0.1
     f_new = objective.value(V)
-    moved = running & (step > 0) & (f_new < f)
+    moved = running & tangent & (step > 0) & (f_new < f)
     here = moved[:, None, None]
     V, f_new = torch.where(here, V, U), torch.where(moved, f_new, f)
 

@@ -204,3 +204,11 @@ def test_rules_for_beta_are_those_of_the_literature() -> None:
     assert set(expected) == set(BETA_RULES)
     for name, value in expected.items():
         assert float(BETA_RULES[name](turn)) == pytest.approx(value), name
+
+
+def test_where_the_subspace_is_everything_nothing_leaves_the_manifold() -> None:
+    g = torch.Generator().manual_seed(0)
+    X, T = (torch.rand(400, 5, 2, generator=g, dtype=D) for _ in "XT")
+    U = random_point(400, 2, 2, g, dtype=D)  # k = d: every gradient is zero but for rounding
+    found = conjugate_gradient(ACOTObjective(X, T), U, n_iter=10).point
+    assert (found.mT @ found - torch.eye(2, dtype=D)).abs().max() < 1e-12

@@ -5,10 +5,12 @@ They see the signals before any frame encoder: N arrays (n_i, c).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
@@ -18,6 +20,17 @@ from sklearn.utils.validation import check_is_fitted
 from acot_core.sequences import check_labels
 
 __all__ = ["DTWClassifier", "MiniRocketClassifier", "resample"]
+
+
+@contextmanager
+def _process_left_alone() -> Iterator[None]:
+    """Put back what aeon changes for the whole process: numpy's global generator, and torch's threads by numba."""
+    generator, n_threads = np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(generator)  # noqa: NPY002
+        torch.set_num_threads(n_threads)
 
 
 def resample(signals: Sequence[Any], length: int) -> np.ndarray:
@@ -66,23 +79,22 @@ class MiniRocketClassifier(ClassifierMixin, BaseEstimator):
             StandardScaler(),
             RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)),
         )
-        generator = np.random.get_state()  # noqa: NPY002 (aeon seeds numpy's global generator)
-        try:
+        with _process_left_alone():
             self.model_.fit(resample(X, self.length_), labels)
-        finally:
-            np.random.set_state(generator)  # noqa: NPY002
         self.classes_ = self.model_[-1].classes_
         return self
 
     def predict(self, X: Sequence[Any]) -> np.ndarray:
         """Labels of N signals (n_i, c): (N,)."""
         check_is_fitted(self, "model_")
-        return self.model_.predict(resample(X, self.length_))
+        with _process_left_alone():
+            return self.model_.predict(resample(X, self.length_))
 
     def decision_function(self, X: Sequence[Any]) -> np.ndarray:
         """Scores of N signals: (N, n_classes)."""
         check_is_fitted(self, "model_")
-        scores = self.model_.decision_function(resample(X, self.length_))
+        with _process_left_alone():
+            scores = self.model_.decision_function(resample(X, self.length_))
         return scores if scores.ndim == 2 else np.stack([-scores, scores], 1)
 
 
@@ -118,14 +130,17 @@ class DTWClassifier(ClassifierMixin, BaseEstimator):
         self.mean_, self.scale_ = rows.mean(0), np.where(spread > 0, spread, 1)
         self.model_ = KNeighborsTimeSeriesClassifier(
             distance="dtw", distance_params={"window": self.window}, n_neighbors=1
-        ).fit(self._standardise(X), labels)
+        )
+        with _process_left_alone():
+            self.model_.fit(self._standardise(X), labels)
         self.classes_ = self.model_.classes_
         return self
 
     def predict(self, X: Sequence[Any]) -> np.ndarray:
         """Labels of N signals (n_i, c): (N,)."""
         check_is_fitted(self, "model_")
-        return self.model_.predict(self._standardise(X))
+        with _process_left_alone():
+            return self.model_.predict(self._standardise(X))
 
     def decision_function(self, X: Sequence[Any]) -> np.ndarray:
         """One for the neighbour's class, zero for the others: (N, n_classes)."""

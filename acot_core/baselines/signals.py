@@ -24,7 +24,7 @@ __all__ = ["DTWClassifier", "MiniRocketClassifier", "resample"]
 
 @contextmanager
 def _process_left_alone() -> Iterator[None]:
-    """Put back what aeon changes for the whole process: numpy's global generator, and torch's threads by numba."""
+    """Put back what aeon changes in the process: numpy's global generator and, by numba, torch's threads."""
     generator, n_threads = np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
     try:
         yield

@@ -17,7 +17,7 @@ from torch import Tensor
 
 __all__ = ["RMSprop"]
 
-_BLOCK = 32768  # numbers; four such arrays of float32 fit into a core's second-level cache
+_BLOCK = 32768  # numbers a thread; four such arrays of float32 fit into a core's second-level cache
 
 
 class RMSprop:
@@ -67,7 +67,7 @@ class RMSprop:
         """One step down ``gradients``, one for each weight and of its shape."""
         if gradients is not self.gradients:
             torch.cat([g.reshape(-1) for g in gradients], out=self._gradient)
-        size = len(self._flat) if self._flat.is_cuda else _BLOCK
+        size = len(self._flat) if self._flat.is_cuda else _BLOCK * torch.get_num_threads()
         blocks = (t.split(size) for t in (self._flat, self.squares, self._gradient))
         for w, v, g in zip(*blocks, strict=True):
             v.mul_(self.alpha).addcmul_(g, g, value=1 - self.alpha)

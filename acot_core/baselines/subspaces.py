@@ -8,8 +8,8 @@ from torch import Tensor
 from acot_core.baselines.base import SubspacePooling
 from acot_core.grassmann import principal_subspace
 from acot_core.objective import ACOTObjective
-from acot_core.riemannian import conjugate_gradient
 from acot_core.sequences import PaddedSequences
+from acot_core.subspaces import solve_subspaces
 
 __all__ = ["GRP", "PCASubspace", "ordered_subspace"]
 
@@ -101,4 +101,4 @@ def ordered_subspace(
         batch.frames, torch.zeros_like(batch.frames), batch.mask, beta1=beta1 - 1, beta2=beta2, eta=eta
     )
     start = principal_subspace(batch.frames, batch.mask, k)
-    return conjugate_gradient(objective, start, n_iter=n_iter).point
+    return solve_subspaces(objective, start, n_iter=n_iter).point.to(start)  # in double precision

@@ -285,7 +285,8 @@ class Adversary(BaseEstimator):
         Columns: iteration, split, fooling_rate (argmin ζ(y) = argmax ζ(x)), misclassification_rate
         (argmax ζ(y) != argmax ζ(x)), noise_norm (mean ||x̂||), wasserstein (E h(x) - E h(y)), generator_loss.
         """
-        rows = self._state.history if hasattr(self, "_state") else []
+        # A copy: another thread may be training, and pandas reads the rows more than once.
+        rows = list(self._state.history) if hasattr(self, "_state") else []
         return pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
 
     def sample(

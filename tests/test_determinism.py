@@ -6,8 +6,9 @@ What holds on a CPU:
 - Another number of threads: data sets, noise, negatives of a given adversary, pooling, kernel and classifier
   are equal to the bit. Training of an adversary is not, for the products that give its gradients are added up
   in another order; over the first 60 iterations its history agrees to 0.005, its negatives to 0.005 an entry.
-  Training on one thread would make it so, at the price of the second core; sweeps and the explorer, which use
-  the cores for several trainings, do train on one thread.
+  Training on one thread would make it so and take 1.6 times as long at d = 256, 1.8 times at 1024
+  (benchmarks.adversary on two cores); sweeps and the explorer, which use the cores for several trainings, do
+  train on one thread.
 - One batch or many, n_jobs: equal to rounding, since a padded product is another product.
 
 On CUDA, sums run in an order that the hardware chooses: results there repeat to rounding, not to the bit, and

@@ -9,8 +9,8 @@ had stopped alternating; the kernel of Eq. (14) differed in the seventh digit be
 parts; descent moved along directions that were rounding and left the manifold where k = d; GRP and KRP,
 in single precision, gave bases that were not orthonormal (by up to 0.15).
 
-Not mended: numpy drops NUL characters at the end of labels; where a step of descent ends on the hinge's
-kink, rounding, which padding changes, decides the side that the next one starts on: at β2 = 100 one sequence's
+Not mended: numpy drops NUL characters at the end of labels. Where a step of descent ends on the hinge's kink,
+rounding, which padding changes, decides on which side the next one starts: at β2 = 100 one sequence's
 projection was another by 0.006 alone than in company.
 
 The deep profile was run on 24 November 2026, in parts: 139200 cases passed, of 32 tests, two of them after

@@ -49,8 +49,7 @@ class RankPooling(SequencePooling):
         smooth = normalize_frames(frames.cumsum(0) / count)
         time = np.arange(1, len(frames) + 1)
         model = SVR(kernel="linear", C=self.C, epsilon=self.epsilon)
-        model.random_state = (
-            0  # or libsvm's seed, which decides nothing here, is taken from numpy's global one
-        )
+        # Else libsvm's seed, which decides nothing here, is taken from numpy's global generator.
+        model.random_state = 0
         direction = model.fit(smooth.double().numpy(), time).coef_[0]
         return normalize_frames(torch.tensor(direction, dtype=torch.float32))

@@ -25,6 +25,7 @@ an object.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import pandas as pd
 import torch
@@ -84,22 +85,25 @@ class ImageWGAN(WGAN):
         """h(decode(x)) (B,) of latents (B, d)."""
         return self.h(self.decode(latents))
 
-    def critic_step(self, frames: Tensor, negatives: Tensor) -> None:
-        """One ascent step of h on E h(x) - E h(y); of a convolutional critic autograd finds the gradients."""
+    def critic_gradients(self, frames: Tensor, negatives: Tensor, out: Sequence[Tensor]) -> None:
+        """Gradients of E h(y) - E h(x) into ``out``; of a convolutional critic autograd finds them."""
         loss = -self.wasserstein(frames, negatives)
-        self.critic_optimiser.step(torch.autograd.grad(loss, self._critic_weights))
+        for room, gradient in zip(out, torch.autograd.grad(loss, self._critic_weights), strict=True):
+            room.copy_(gradient)
 
     def generator_loss(self, frames: Tensor, noise: Tensor, classes: Tensor) -> Tensor:
         """What g descends in Eq. (9), with one decoding for critic and classifier."""
         images = self.decode(self.negatives(frames, noise))
         scores = self.h(images)
-        with torch.no_grad():
-            reals = self.decode(frames)
-            real = self.h(reals).mean()
-        distance = (scores - real).abs().mean() if self.each_image else -scores.mean()
+        distance, seen = -scores.mean(), scores.new_zeros(())
+        if self.each_image or self.lambda3:
+            with torch.no_grad():
+                reals = self.decode(frames)
+                real = self.h(reals).mean()
+            distance = (scores - real).abs().mean() if self.each_image else distance
+            seen = self.lambda3 * visibility(images - reals)
         loss = self.critic_weight * distance + self.lambda1 * cross_entropy(-self.zeta(images), classes)
-        loss = loss + self.lambda2 * noise.square().sum(-1).mean()
-        return loss + self.lambda3 * visibility(images - reals)
+        return loss + self.lambda2 * noise.square().sum(-1).mean() + seen
 
     @torch.no_grad()
     def measure(self, batch: Batch) -> dict[str, float]:

@@ -7,11 +7,20 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from acot_core import figures
-from acot_core.experiments import ablation, embedding, evaluate, landscape, plan_matters, sensitivity
+from acot_core.experiments import (
+    SensitivityRecord,
+    ablation,
+    embedding,
+    evaluate,
+    landscape,
+    plan_matters,
+    sensitivity,
+)
 from acot_core.figures.style import WIDTHS, band, drawing, format_of, interval, new_figure, render
 
 TINY = {"n_sequences": 32, "n_pairs": 2, "dimension": 24, "length_range": (8, 14)}
@@ -130,3 +139,27 @@ def test_bad_arguments(call, message: str) -> None:
 
 def test_a_name_tells_the_format(tmp_path: Path) -> None:
     assert format_of(str(tmp_path / "a.b.PDF")) == "pdf"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "values", "current", "place"),
+    [
+        ("n_subspaces", range(1, 11), 1, 1),
+        ("n_subspaces", range(1, 11), 7, 7),
+        ("beta1", (0, 0.5, 1, 2), 0.7, 0.7),  # between two that were swept
+        ("beta2", (0, 1, 100), 100, 2),  # at equal distances
+        ("beta2", (0, 1, 100), 5, None),  # there is no place for it
+        ("beta2", (0, 1, 100), None, None),
+    ],
+)
+def test_the_present_setting_is_marked_where_it_is(parameter, values, current, place):
+    rows = [
+        {"split": "1", "seed": s, "value": float(v), "accuracy": 0.5 + 0.01 * s}
+        for s in range(3)
+        for v in values
+    ]
+    record = SensitivityRecord(parameter=parameter, scores=pd.DataFrame(rows))
+    axes = figures.plot_sensitivity(record, current=current).axes[0]
+    marks = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
+    assert marks == ([] if place is None else [place])
+    assert [text.get_text() for text in axes.texts] == ([] if place is None else [f"now {current:g}"])

@@ -13,12 +13,20 @@ from acot_core.parameters import PARAMETERS
 __all__ = ["plot_sensitivity"]
 
 
-def plot_sensitivity(record: SensitivityRecord, *, theme: Theme = "light", width: str = "column") -> Figure:
+def plot_sensitivity(
+    record: SensitivityRecord,
+    *,
+    current: float | None = None,
+    theme: Theme = "light",
+    width: str = "column",
+) -> Figure:
     """Full ACOT at each value of the parameter, and average pooling as a level.
 
     Parameters
     ----------
     record : SensitivityRecord
+    current : float, optional
+        A value of the parameter to mark; where values over decades stand at equal distances, one of them.
     theme : {"light", "dark"}
     width : {"column", "page", "slide"}
     """
@@ -51,6 +59,13 @@ def plot_sensitivity(record: SensitivityRecord, *, theme: Theme = "light", width
             axes.set_xticks(x, [f"{v:g}" for v in values])
         elif parameter.integer:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if current is not None and (not spaced or current in values):
+            place = x[values == current][0] if spaced else current
+            axes.axvline(place, color=ROLES["noise"], linestyle=":", linewidth=1.4)
+            axes.annotate(
+                f"now {current:g}", (place, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center",
+                xytext=(0, 3), textcoords="offset points", color=ROLES["noise"],
+            )  # fmt: skip
         axes.set_xlabel(parameter.label)
         axes.set_ylabel("accuracy in %")
         low, high = axes.get_ylim()

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from acot_core.experiments.sensitivity import FIGURE2, SensitivityRecord, sensitivity
 from acot_core.figures.sensitivity import plot_sensitivity
-from acot_core.figures.style import ROLES
 from acot_core.parameters import PARAMETERS
 from acot_core.progress import Callback
 from acot_explorer.render import FigureSpec
@@ -51,27 +50,7 @@ def _record(request: _Marked) -> SensitivityRecord:
 
 
 def _plot(found: SensitivityRecord, **style: Any) -> Figure:
-    figure = plot_sensitivity(found, **style)
-    axes, current = figure.axes[0], found.config["current"]
-    labels = [text.get_text() for text in axes.get_xticklabels()]
-    spaced = all(_is_number(text) for text in labels) and axes.get_xlim()[1] <= len(labels)
-    values = sorted(found.scores["value"].dropna().unique())
-    place = values.index(current) if spaced and current in values else current
-    if not spaced or current in values:
-        axes.axvline(place, color=ROLES["noise"], ls=":", lw=1.4)
-        axes.annotate(
-            f"now {current:g}", (place, 1), xycoords=("data", "axes fraction"), fontsize=7, ha="center",
-            xytext=(0, 3), textcoords="offset points", color=ROLES["noise"],
-        )  # fmt: skip
-    return figure
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace("−", "-"))
-    except ValueError:
-        return False
-    return True
+    return plot_sensitivity(found, current=found.config["current"], **style)
 
 
 def _describe(found: SensitivityRecord) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -508,3 +510,23 @@ def test_held_out_labels_must_be_known() -> None:
 def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"^{next(iter(bad))}: expected"):
         Adversary(**(FAST | bad)).fit(X, Y)  # type: ignore[arg-type]
+
+
+def test_the_history_can_be_read_while_another_thread_trains() -> None:
+    a = Adversary(**FAST, random_state=0).fit(X, Y)
+    row, stop, before = a._state.history[-1], threading.Event(), sys.getswitchinterval()
+
+    def train() -> None:
+        while not stop.is_set() and len(a._state.history) < 20_000:
+            a._state.history.append(row)
+
+    sys.setswitchinterval(1e-6)
+    other = threading.Thread(target=train)
+    try:
+        other.start()
+        for _ in range(50):
+            assert len(a.history) > 0
+    finally:
+        sys.setswitchinterval(before)
+        stop.set()
+        other.join()

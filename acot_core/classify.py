@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from acot_core.grassmann import projection_kernel
 from acot_core.sequences import check_labels
+from acot_core.threads import one_thread
 
 __all__ = ["GrassmannSVC", "StreamFusion", "grassmann_kernel", "zip_streams"]
 
@@ -37,7 +38,8 @@ def grassmann_kernel(U: np.ndarray, V: np.ndarray, gamma: float = 1.0) -> np.nda
     -------
     float64 array (N, M)
     """
-    overlap = projection_kernel(torch.as_tensor(U).double(), torch.as_tensor(V).double()).numpy()
+    with one_thread():
+        overlap = projection_kernel(torch.as_tensor(U).double(), torch.as_tensor(V).double()).numpy()
     return np.exp(gamma * (overlap - U.shape[2]))
 
 

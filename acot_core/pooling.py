@@ -220,7 +220,7 @@ class ACOTPooling(SubspacePooling):
         m = [number_of_negatives(self.n_negatives, len(s)) for s in sequences]
         rows = [len(s) + m_i for s, m_i in zip(sequences, m, strict=True)]
         row_bytes = 4 * (2 * self.n_features_in_ + 16 * max(m))
-        parts = list(chunks(rows, row_bytes, self.batch_bytes))
+        parts = chunks(rows, row_bytes, self.batch_bytes)
         one_by_one = resolve_device(self.device).type != "cpu"
         batches = [[sequences[i] for i in part] for part in parts]
         yield from zip(

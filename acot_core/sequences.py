@@ -8,7 +8,8 @@ Features"). Sequences differ in n and agree in d.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _UNIT = 1e-6  # departure from unit norm that rounding in float32 explains
+_WORKERS = 4  # batches are a multiple of this; a constant, for results must not depend on how many there are
 
 
 @dataclass(frozen=True)
@@ -238,8 +240,11 @@ def pad(sequences: Sequence[Tensor]) -> PaddedSequences:
     return PaddedSequences(frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None])
 
 
-def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> Iterator[np.ndarray]:
+def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> list[np.ndarray]:
     """Split sequences into batches of similar length that need at most ``budget`` bytes each.
+
+    Where one batch would not do, their number is the next multiple of `_WORKERS` and their sizes are as equal as
+    can be, so that workers that share them are done at about the same time.
 
     Parameters
     ----------
@@ -250,17 +255,29 @@ def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> Iterator[np.n
     budget : int
         Bytes a batch may need; a single sequence may exceed it.
 
-    Yields
-    ------
-    int array of the positions in one batch, shortest sequences first; every position exactly once.
+    Returns
+    -------
+    list of int arrays
+        Positions of the sequences in each batch, shortest sequences first; every position exactly once.
     """
     order = np.argsort(np.asarray(lengths), kind="stable")
-    start = 0
-    for stop in range(1, len(order) + 1):
-        # Sorted by length, so the next sequence is the longest and sets the padding of the batch.
-        if stop == len(order) or (stop + 1 - start) * lengths[order[stop]] * row_bytes > budget:
-            yield order[start:stop]
-            start = stop
+    rows = np.asarray(lengths)[order].tolist()
+
+    def split(most: int) -> list[np.ndarray]:
+        parts, start = [], 0
+        for stop in range(1, len(rows) + 1):
+            # Sorted by length, so the next sequence is the longest and sets the padding of the batch.
+            if stop == len(rows) or (stop + 1 - start) * rows[stop] > most:
+                parts.append(order[start:stop])
+                start = stop
+        return parts
+
+    most = budget // row_bytes
+    parts = split(most)
+    if len(parts) > 1:
+        wanted = _WORKERS * -(-len(parts) // _WORKERS)
+        parts = split(bisect_left(range(most), True, key=lambda size: len(split(size)) <= wanted))
+    return parts
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:

@@ -88,7 +88,7 @@ def ours(X: list[Tensor], Y: list[Tensor], k: int, n_iter: int, device: str) -> 
 
     values = np.empty(len(X))
     rows = [len(x) + len(y) for x, y in zip(X, Y, strict=True)]
-    parts = list(chunks(rows, 4 * (2 * X[0].shape[1] + 16 * max(map(len, Y))), 2**27))
+    parts = chunks(rows, 4 * (2 * X[0].shape[1] + 16 * max(map(len, Y))), 2**27)
     for at, part in zip(parts, side_by_side(solve, parts, None if device == "cpu" else 1), strict=True):
         values[at] = part
     return values

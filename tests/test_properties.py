@@ -169,7 +169,7 @@ def test_padding_and_batches_lose_nothing(ragged: RaggedSet, seed: int) -> None:
     assert (batch.frames[~batch.mask] == 0).all()
     assert all(torch.equal(a, b) for a, b in zip(batch.unpad(), sequences, strict=True))
     budget = int(np.random.default_rng(seed).integers(1, 20_000))
-    parts = list(chunks(ragged.lengths, 7, budget))
+    parts = chunks(ragged.lengths, 7, budget)
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(sequences)))
     for part in parts:
         assert len(part) == 1 or len(part) * max(ragged.lengths[i] for i in part) * 7 <= budget

@@ -90,6 +90,17 @@ def test_chunks_cover_every_sequence_once_within_the_budget():
     assert sorted(seen) == list(range(200))
 
 
+def test_chunks_that_workers_share_are_of_equal_size_and_a_multiple_of_four():
+    lengths = [5] * 90
+    assert [len(part) for part in chunks(lengths, 1, 450)] == [90]
+    assert [len(part) for part in chunks(lengths, 1, 449)] == [23, 23, 23, 21]
+    assert [len(part) for part in chunks(lengths, 1, 99)] == [12] * 7 + [6]
+    uneven = np.random.default_rng(0).integers(1, 50, 200)
+    sizes = [len(part) * uneven[part].max() for part in chunks(uneven, 10, 30_000)]
+    assert len(sizes) == 4
+    assert max(sizes) < 1.1 * min(sizes)
+
+
 def test_labels():
     assert check_labels(["a", "b"], 2).tolist() == ["a", "b"]
     with pytest.raises(ValueError, match=r"expected shape \(3,\)"):

@@ -243,8 +243,8 @@ def pad(sequences: Sequence[Tensor]) -> PaddedSequences:
 def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> list[np.ndarray]:
     """Split sequences into batches of similar length that need at most ``budget`` bytes each.
 
-    Where one batch would not do, their number is the next multiple of `_WORKERS` and their sizes are as equal as
-    can be, so that workers that share them are done at about the same time.
+    Where one batch would not do, their number is the next multiple of `_WORKERS` and their sizes are as equal
+    as can be, so that workers that share them are done at about the same time.
 
     Parameters
     ----------

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from threading import Lock, local
 from typing import Any, TypeVar
 
 import joblib
 import torch
+from joblib.parallel import ThreadingBackend, get_active_backend
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 __all__ = ["one_thread", "side_by_side"]
@@ -79,12 +81,18 @@ def side_by_side(
         As in `joblib.Parallel`. None is what `joblib.parallel_config` says, else one a thread of torch.
     """
     if _here.inside:  # this thread is one of several already
-        return map(work, items)
+        yield from map(work, items)
+        return
     wanted = joblib.effective_n_jobs(n_jobs)
     if n_jobs is None and wanted == 1:
         wanted = torch.get_num_threads()
+    if isinstance(get_active_backend(prefer="threads")[0], ThreadingBackend):
+        # What joblib would do, less its polling, which costs a batch of 50 ms a tenth.
+        with ThreadPoolExecutor(wanted) as pool:
+            yield from pool.map(partial(_alone, work), items)
+        return
     jobs = (joblib.delayed(_alone)(work, item) for item in items)
-    return joblib.Parallel(wanted, prefer="threads", return_as="generator")(jobs)
+    yield from joblib.Parallel(wanted, prefer="threads", return_as="generator")(jobs)
 
 
 def _alone(work: Callable[[Item], Result], item: Item) -> Result:

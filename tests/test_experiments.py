@@ -37,7 +37,7 @@ from acot_core.experiments import (
     plan_matters,
     sensitivity,
 )
-from acot_core.experiments.__main__ import _command
+from acot_core.experiments.__main__ import _COMMANDS, _OPTIONS, _command, main
 from acot_core.experiments.cells import fuse_cell, fusion_key
 from acot_core.experiments.embedding import neighbour_purity
 from acot_core.experiments.fusion import _choose
@@ -282,6 +282,26 @@ def test_the_first_seeds_choose_for_all(tmp_path: Path) -> None:
 def test_a_recorded_command_names_no_path_of_the_machine() -> None:
     given = "table1 --cache /home/me --seeds 2 --jobs 2 --out=/tmp/x.json --quiet --tune --record /tmp/x.zip"
     assert _command(given.split()) == "table1 --seeds 2 --tune"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("embedding --seeds 3", "unrecognized arguments: --seeds 3"),
+        ("conditions --with-mean", "unrecognized arguments: --with-mean"),
+        ("table1 --condition=weak", "unrecognized arguments: --condition=weak"),
+        ("evaluate --k 2", "unrecognized arguments: --k 2"),
+        ("plans --split 1 --split 2", "plans takes one --split"),
+        ("sensitivity --k 3", "--k is what varies"),
+    ],
+)
+def test_the_shell_refuses_options_that_a_command_would_ignore(
+    given: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(given.split())
+    assert why in capsys.readouterr().err
+    assert set(" ".join(options for _, options in _COMMANDS.values()).split()) == set(_OPTIONS)
 
 
 def test_more_candidates_are_no_worse_on_the_folds() -> None:

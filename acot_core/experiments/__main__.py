@@ -30,16 +30,38 @@ from acot_core.files import atomic_write
 from acot_core.progress import Progress
 from acot_core.records import Record
 
+_DATA = "--dataset --encoder --stream --split --k"
+_SWEEP = "--seeds --cache --jobs --dask"
+_TUNING = "--tune --tune-seeds --candidates"
 _COMMANDS = {
-    "evaluate": "average pooling, order-constrained PCA and full ACOT, by encoder, k and classifier",
-    "table1": "Table 1: what each module adds",
-    "compare": "Tables 2 and 3: the full model beside other methods",
-    "sensitivity": "Figure 2: accuracy against one parameter",
-    "landscape": "accuracy over beta1 x beta2: full ACOT, GRP, order alone",
-    "conditions": "generated data: when does the contrast pay, all methods tuned?",
-    "plans": "does optimal transport matter?",
-    "embedding": "Figure 4: t-SNE of frames, negatives and representations",
+    "evaluate": (
+        "average pooling, order-constrained PCA and full ACOT, by encoder, k and classifier",
+        f"--dataset --encoder --stream {_SWEEP} {_TUNING}",
+    ),
+    "table1": ("Table 1: what each module adds", f"{_DATA} {_SWEEP} {_TUNING} --classifier"),
+    "compare": (
+        "Tables 2 and 3: the full model beside other methods",
+        f"{_DATA} {_SWEEP} {_TUNING} --with-mean --method",
+    ),
+    "sensitivity": (
+        "Figure 2: accuracy against one parameter",
+        f"{_DATA} {_SWEEP} --parameter",
+    ),
+    "landscape": (
+        "accuracy over beta1 x beta2: full ACOT, GRP, order alone",
+        f"{_DATA} {_SWEEP}",
+    ),
+    "conditions": (
+        "generated data: when does the contrast pay, all methods tuned?",
+        f"--condition --method {_SWEEP} --tune-seeds",
+    ),
+    "plans": ("does optimal transport matter?", f"{_DATA} {_SWEEP}"),
+    "embedding": (
+        "Figure 4: t-SNE of frames, negatives and representations",
+        f"{_DATA} --cache",
+    ),
 }
+"""What each command is for and the options it takes, beside those of its output."""
 
 _OF_THE_MACHINE = ("--cache", "--jobs", "--dask", "--out", "--record", "--figure")
 _FIXED = {"linear": {"kind": "linear", "C": 10.0}, "kernel": {"kind": "kernel", "C": 10.0, "gamma": 1.0}}
@@ -47,7 +69,12 @@ _FIXED = {"linear": {"kind": "linear", "C": 10.0}, "kernel": {"kind": "kernel", 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one experiment; 0 when it was complete."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command in ("landscape", "plans", "embedding") and len(options.split or ()) > 1:
+        parser.error(f"{options.command} takes one --split")
+    if options.command == "sensitivity" and options.parameter == "n_subspaces" and options.k is not None:
+        parser.error("--k is what varies; name another --parameter")
     with _cluster(options.dask):
         record, tables, figure = _run(options)
     for title, table in tables.items():
@@ -69,44 +96,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if record.config.get("complete", True) else 1
 
 
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--dataset": {"default": "jhmdb-pose", "help": "name or path"},
+    "--encoder": {"help": "untrained, trained (where the data are encoded)"},
+    "--stream": {"help": "one stream alone"},
+    "--split": {"action": "append", "help": "name of a split; a sweep takes several"},
+    "--k": {"type": int, "help": "subspace dimension (default: the grid's or 1)"},
+    "--seeds": {"type": int, "default": 5, "help": "how many"},
+    "--cache": {"type": Path, "default": Path.home() / ".cache" / "acot-explorer"},
+    "--jobs": {"type": int, "help": "cells at once (default: as many as there are cores)"},
+    "--dask": {"type": int, "metavar": "N", "help": "run on a local Dask cluster of N processes"},
+    "--tune": {"action": "store_true", "help": "choose the weights by cross-validation"},
+    "--tune-seeds": {"type": int, "help": "so many seeds choose the parameters for all"},
+    "--candidates": {"type": int, "default": 1, "help": "settings a stream brings to the fusion"},
+    "--with-mean": {"action": "store_true", "help": "subspaces may share the fusion with mean frames"},
+    "--classifier": {"choices": _FIXED, "help": "one setting, nothing is searched"},
+    "--method": {"action": "append", "help": "a method; may be repeated"},
+    "--condition": {"action": "append", "choices": experiments.CONDITIONS, "help": "may be repeated"},
+    "--parameter": {"default": "n_subspaces", "help": "which one"},
+}
+_OUTPUT: dict[str, dict[str, Any]] = {
+    "--quiet": {"action": "store_true", "help": "no progress"},
+    "--out": {"type": Path, "help": "JSON file for the tables"},
+    "--record": {"type": Path, "help": "zip file for the record"},
+    "--figure": {"help": "png, svg or pdf file for the figure"},
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m acot_core.experiments",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--dataset", default="jhmdb-pose", help="name or path")
-    common.add_argument("--encoder", help="untrained, trained (where the data are encoded)")
-    common.add_argument("--seeds", type=int, default=5, help="how many")
-    common.add_argument("--split", action="append", help="name of a split; may be given more than once")
-    common.add_argument("--stream", help="one stream alone")
-    common.add_argument("--k", type=int, help="subspace dimension (default: the grid's or 1)")
-    common.add_argument("--tune", action="store_true", help="choose the weights by cross-validation")
-    common.add_argument("--tune-seeds", type=int, help="so many seeds choose the parameters for all")
-    common.add_argument("--candidates", type=int, default=1, help="settings a stream brings to the fusion")
-    common.add_argument(
-        "--with-mean", action="store_true", help="compare: subspaces may share the fusion with mean frames"
-    )
-    common.add_argument("--classifier", choices=_FIXED, help="table1: one setting, nothing is searched")
-    common.add_argument("--method", action="append", help="compare: a method; may be given more than once")
-    common.add_argument(
-        "--condition",
-        action="append",
-        choices=experiments.CONDITIONS,
-        help="conditions: which; may be repeated",
-    )
-    common.add_argument("--parameter", default="n_subspaces", help="sensitivity: which one")
-    common.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "acot-explorer")
-    common.add_argument("--jobs", type=int, help="cells at once (default: as many as there are cores)")
-    common.add_argument("--dask", type=int, metavar="N", help="run on a local Dask cluster of N processes")
-    common.add_argument("--quiet", action="store_true", help="no progress")
-    common.add_argument("--out", type=Path, help="JSON file for the tables")
-    common.add_argument("--record", type=Path, help="zip file for the record")
-    common.add_argument("--figure", help="png, svg or pdf file for the figure")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, title in _COMMANDS.items():
-        commands.add_parser(name, help=title, parents=[common])
+    for command, (title, options) in _COMMANDS.items():
+        subparser = commands.add_parser(command, help=title)
+        taken = options.split()
+        for option, settings in _OPTIONS.items():
+            if option in taken:
+                subparser.add_argument(option, **settings)
+            else:  # for `_run`, which looks at all of them
+                subparser.set_defaults(**{option[2:].replace("-", "_"): settings.get("default")})
+        for option, settings in _OUTPUT.items():
+            subparser.add_argument(option, **settings)
     return parser
 
 
@@ -158,9 +191,8 @@ def _run(options: argparse.Namespace) -> tuple[Record, dict[str, pd.DataFrame], 
             tables["Chosen on training clips"] = comparison.choices()
             return comparison, tables, figures.plot_comparison
         case "sensitivity":
-            fixed = k if options.parameter != "n_subspaces" else {}
             sensitivity = experiments.sensitivity(
-                options.dataset, options.parameter, stream=options.stream, splits=options.split, fixed=fixed,
+                options.dataset, options.parameter, stream=options.stream, splits=options.split, fixed=k,
                 **sweep, **load,
             )  # fmt: skip
             return (

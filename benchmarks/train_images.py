@@ -8,10 +8,6 @@ The networks are kept in ``--work`` after each stage, and the next run with the 
 from there, with the same result as a run from nothing. Settings are chosen on the validation part; the test
 part is looked at by the shipped half-precision weights. Figures go to benchmarks/results/images_<name>.json,
 a picture to docs/images/figure3_<name>.png.
-
-The networks that ship are not from one such run: classifiers (before there was `recalibrate`), auto-encoders
-and the first phase of the CIFAR-10 adversary are of earlier revisions with the same seed and settings; the
-latter was finished from them by `acot_core.images.adversary.train_adversary` with the settings of today.
 """
 
 from __future__ import annotations

@@ -205,10 +205,12 @@ def top_eigenvectors(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _leading_pair(gram: Tensor, n_squarings: int = 7) -> tuple[Tensor, Tensor]:
     """Largest eigenvalue (B, 1) and its vector (B, n, 1), by powers where these converge."""
-    power = gram
+    power = gram / gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-300)[:, None, None]
+    square = torch.empty_like(power)
     for _ in range(n_squarings):
-        power = power / power.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-300)[:, None, None]
-        power = power @ power
+        torch.bmm(power, power, out=square)
+        power, square = square, power
+        power /= power.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-300)[:, None, None]
     column = power.diagonal(dim1=1, dim2=2).argmax(1)
     vector = power.gather(2, column[:, None, None].expand(-1, len(power[0]), 1))
     vector = vector / torch.linalg.vector_norm(vector, dim=1, keepdim=True).clamp_min(1e-300)

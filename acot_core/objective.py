@@ -175,15 +175,23 @@ class ACOTObjective:
 
     def responses(self, U: Tensor) -> Tensor:
         """E = ZU for U (B, d, k): (B, p, k)."""
-        P = self.partners @ U
-        return torch.cat([self.frames @ U, P if self.mixing is None else self.mixing @ P], 1)
+        return self.mixed(torch.cat([self.frames @ U, self.partners @ U], 1))
 
     def combine(self, C: Tensor) -> Tensor:
         """Z'C for coefficients C (B, p, k): (B, d, k)."""
-        n = self.weights.shape[1]
-        P = C[:, n:] if self.mixing is None else self.mixing.mT @ C[:, n:]
+        n, shares = self.weights.shape[1], self.shares(C)
         # C'Z instead of Z'C: many times faster for few columns on a CPU.
-        return (C[:, :n].mT @ self.frames + P.mT @ self.partners).mT
+        return (shares[:, :n].mT @ self.frames + shares[:, n:].mT @ self.partners).mT
+
+    def mixed(self, R: Tensor) -> Tensor:
+        """Rows of Z from those of frames and partners, or their responses (B, n + m, k): (B, p, k)."""
+        n = self.weights.shape[1]
+        return R if self.mixing is None else torch.cat([R[:, :n], self.mixing.to(R) @ R[:, n:]], 1)
+
+    def shares(self, C: Tensor) -> Tensor:
+        """The transpose of `mixed`: coefficients of frames and partners from those of Z's rows (B, p, k)."""
+        n = self.weights.shape[1]
+        return C if self.mixing is None else torch.cat([C[:, :n], self.mixing.to(C).mT @ C[:, n:]], 1)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         part = copy.copy(self)

@@ -46,16 +46,13 @@ class FrameProducts(NamedTuple):
 
 def frame_products(X: Tensor, P: Tensor) -> FrameProducts:
     """Products of frames X (B, n, d) with themselves and with rows P (B, m, d), in double precision."""
-    (n_sequences, n, d), m = X.shape, P.shape[1]
-    xx = X.new_empty(n_sequences, n, n, dtype=torch.float64)
-    xp = X.new_empty(n_sequences, n, m, dtype=torch.float64)
+    n_sequences, n, m = len(X), X.shape[1], P.shape[1]
+    products = X.new_empty(n_sequences, n, n + m, dtype=torch.float64)
     pp = X.new_empty(n_sequences, m, dtype=torch.float64)
-    for part in _blocks(n_sequences, (n + m) * d):
-        x, p = X[part].double(), P[part].double()
-        torch.bmm(x, x.mT, out=xx[part])  # (n,d) @ (d,n) -> (n,n)
-        torch.bmm(x, p.mT, out=xp[part])  # (n,d) @ (d,m) -> (n,m)
-        pp[part] = torch.linalg.vector_norm(p, dim=2).square_()
-    return FrameProducts(xx, xp, pp)
+    for part, rows in _blocks(X, P):
+        torch.bmm(rows[:, :n], rows.mT, out=products[part])  # (n,d) @ (d,n+m) -> (n,n+m)
+        pp[part] = torch.linalg.vector_norm(rows[:, n:], dim=2).square_()
+    return FrameProducts(products[:, :, :n], products[:, :, n:], pp)
 
 
 class ReducedObjective:
@@ -163,10 +160,10 @@ class ReducedObjective:
         ``objective`` is the one this was made from, which holds the rows.
         """
         q, p = self.metric.shape[1], self.objective.n_responses
-        (n_sequences, n, d), m = objective.frames.shape, objective.partners.shape[1]
-        U = V.new_empty(n_sequences, d, V.shape[2])
-        for part in _blocks(n_sequences, (n + m) * d):
-            U[part] = objective.select(part).to(V.dtype).combine(V[part, :p])
+        shares = objective.shares(V[:, :p])
+        U = V.new_empty(len(V), objective.frames.shape[2], V.shape[2])
+        for part, rows in _blocks(objective.frames, objective.partners):
+            U[part] = (shares[part].mT @ rows).mT  # ((k,n+m) @ (n+m,d))' -> (d,k)
         if self.initial is not None:
             U += self.initial.to(V) @ V[:, p:q]
         # Rounding of Z'C is all there is to remove: one Cholesky step does.
@@ -174,35 +171,46 @@ class ReducedObjective:
         return torch.linalg.solve_triangular(L.mT, U, upper=True, left=False)
 
 
-def _blocks(n_sequences: int, numbers: int) -> Iterator[slice]:
-    """Slices of sequences that need so many numbers each."""
-    block = max(1, _BLOCK_BYTES // (numbers * 8))
-    return (slice(i, i + block) for i in range(0, n_sequences, block))
+def _blocks(*tensors: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Rows of tensors (B, n_i, d) below one another in double precision, (b, n_1 + n_2 + ..., d).
+
+    A few sequences at a time, in memory that stays in the cache and is used again for the next.
+    """
+    first, n_rows = tensors[0], sum(each.shape[1] for each in tensors)
+    n_sequences, d = len(first), first.shape[2]
+    block = max(1, min(n_sequences, _BLOCK_BYTES // (n_rows * d * 8)))
+    memory = first.new_empty(block, n_rows, d, dtype=torch.float64)
+    for i in range(0, n_sequences, block):
+        part = slice(i, min(i + block, n_sequences))
+        rows, at = memory[: part.stop - i], 0
+        for each in tensors:
+            rows[:, at : at + each.shape[1]] = each[part]
+            at += each.shape[1]
+        yield part, rows
 
 
 def _gram(objective: ACOTObjective, products: FrameProducts) -> Tensor:
     """ZZ' (B, p, p)."""
-    (n_sequences, n, d), p = objective.frames.shape, objective.n_responses
+    n, p = objective.frames.shape[1], objective.n_responses
     xp, mixing = products.xp, objective.mixing
     if mixing is not None:
         mixing = mixing.double()
         xp = xp @ mixing.mT  # (n,m) @ (m,n) -> (n,n)
-    G = xp.new_empty(n_sequences, p, p)
+    G = xp.new_empty(len(xp), p, p)
     G[:, :n, :n], G[:, :n, n:], G[:, n:, :n] = products.xx, xp, xp.mT
-    for part in _blocks(n_sequences, (n + objective.partners.shape[1]) * d):
-        P = objective.partners[part].double()
-        if mixing is not None:
-            P = mixing[part] @ P  # (n,m) @ (m,d) -> (n,d)
-        G[part, n:, n:] = P @ P.mT
+    for part, P in _blocks(objective.partners):
+        T = P if mixing is None else mixing[part] @ P  # (n,m) @ (m,d) -> (n,d)
+        G[part, n:, n:] = T @ T.mT
     return G
 
 
 def _responses(objective: ACOTObjective, U: Tensor) -> Tensor:
-    """ZU (B, p, k), in blocks of sequences."""
-    E = torch.empty(len(U), objective.n_responses, U.shape[2], dtype=torch.float64, device=U.device)
-    for part in _blocks(len(U), (objective.frames.shape[1] + objective.partners.shape[1]) * U.shape[1]):
-        E[part] = objective.select(part).to(torch.float64).responses(U[part].double())
-    return E
+    """ZU (B, p, k), in double precision."""
+    U = U.double()
+    products = U.new_empty(len(U), objective.frames.shape[1] + objective.partners.shape[1], U.shape[2])
+    for part, rows in _blocks(objective.frames, objective.partners):
+        torch.bmm(rows, U[part], out=products[part])  # (n+m,d) @ (d,k) -> (n+m,k)
+    return objective.mixed(products)
 
 
 def _principal_coordinates(gram: Tensor, real: Tensor, k: int) -> Tensor | None:
@@ -210,7 +218,8 @@ def _principal_coordinates(gram: Tensor, real: Tensor, k: int) -> Tensor | None:
     n = real.shape[1]
     if n < k:
         return None
-    frames = gram[:, :n, :n] * (real[:, :, None] & real[:, None, :])
+    weight = real.to(gram)
+    frames = (gram[:, :n, :n] * weight[:, :, None]).mul_(weight[:, None, :])
     values, vectors = top_eigenvectors(frames, k)  # (B, k), (B, n, k)
     if bool((values <= 1e-8 * values[:, :1]).any()):
         return None

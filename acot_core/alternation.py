@@ -126,7 +126,7 @@ def alternate(
     products = frame_products(X, Y)
 
     U = X.new_zeros(len(X), X.shape[2], n_subspaces, dtype=double)
-    plan_of = torch.zeros_like(products.xp)
+    plan_of = products.xp  # of the same shape, until there is a plan
     value, error = X.new_zeros(len(X), dtype=double), X.new_zeros(len(X), dtype=double)
     spent = torch.zeros(len(X), dtype=torch.int64, device=X.device)
     converged = torch.zeros(len(X), dtype=torch.bool, device=X.device)
@@ -147,7 +147,8 @@ def alternate(
         else:
             now = options
         plan = solve(cost, mu[running], nu[running], transport, **now)
-        plan_of[running], value[running], error[running] = plan.plan, plan.value, plan.marginal_error
+        plan_of = plan.plan if whole else plan_of.index_copy(0, running, plan.plan)
+        value[running], error[running] = plan.value, plan.marginal_error
         spent[running] += plan.n_iter
         converged[running] = plan.converged
 

@@ -144,7 +144,7 @@ def check_problem(cost: Tensor, a: Tensor | None, b: Tensor | None) -> tuple[Ten
         "a: negative, not finite or without mass": ~((a >= 0).all(1) & (total_a > 0) & total_a.isfinite()),
         "b: negative, not finite or without mass": ~((b >= 0).all(1) & (total_b > 0) & total_b.isfinite()),
         "a and b: total masses differ": (total_a - total_b).abs() > 1e-3 * total_a,
-        "cost: not finite": ~cost.isfinite().all(2).all(1),
+        "cost: not finite": ~torch.stack([cost.amin((1, 2)), cost.amax((1, 2))]).isfinite().all(0),
     }
     table = torch.stack(list(bad.values()))  # one transfer to the host for all checks
     if table.any():

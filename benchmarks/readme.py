@@ -157,7 +157,7 @@ def fooling(result: dict[str, Any]) -> str:
 def solvers(result: dict[str, Any]) -> str:
     """Pooling and IPOT beside their peers, growth with each size, memory, and the eigensolver."""
     header = ["workload", "k", "iterations", "ours, s", "peer, s", "speed-up", "value", "peer's value"]
-    header.append("to the peer's value: iterations, speed-up")
+    header.append("to the peer's value (1e-4): iterations, speed-up")
     rows = []
     for r in result["pooling"]:
         sooner = "not reached"

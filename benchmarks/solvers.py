@@ -3,10 +3,10 @@
 Pooling at the paper's settings (one exact plan, 5 or 100 iterations of conjugate gradient) against a loop
 with `ot.dist`, `ot.emd` and pymanopt, which is given analytic gradients in numpy and double precision;
 IPOT against the plain batched iteration, Xie et al.'s loop in numpy and POT's batched proximal solver. Ours
-and peers alternate, medians are reported, and values stand beside times; where ours is lower after as many
-iterations, the time to the peer's value stands there, too. The slow peer is timed on every s-th sequence
-(``peer_stride`` in the results). Then: growth with each size, memory at the size of HMDB-51, and whether an
-eigensolver would pay. Results go to ``benchmarks/results/solvers.json``.
+and peers alternate, medians are reported, and values stand beside times, as does the time to a value that
+equals the peer's (relative 1e-4) or is lower. The slow peer is timed on every s-th sequence (``peer_stride``
+in the results). Then: growth with each size, memory at the size of HMDB-51, and whether an eigensolver would
+pay. Results go to ``benchmarks/results/solvers.json``.
 """
 
 from __future__ import annotations
@@ -142,10 +142,10 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 def fewest_iterations(
     X: list[Tensor], Y: list[Tensor], some: list[int], k: int, value: float, most: int = 200
 ) -> int | None:
-    """Iterations after which our mean value over some sequences is no higher than ``value``."""
+    """Iterations after which our mean value over some sequences is ``value`` (relative 1e-4) or lower."""
     batch, negatives = pad([X[i] for i in some]), pad([Y[i] for i in some])
     found = alternate(batch, negatives, n_subspaces=k, n_iter=most, ground_cost="sqeuclidean")
-    reached = (found.descent.history["value"].mean(1) <= value).nonzero()
+    reached = (found.descent.history["value"].mean(1) <= value + 1e-4 * abs(value)).nonzero()
     return int(reached[0, 0]) if len(reached) else None
 
 

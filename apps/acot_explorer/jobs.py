@@ -133,6 +133,8 @@ class Job:
         except BaseException as error:
             _LOG.exception("%s failed", self.title)
             self.error, self.state = f"{type(error).__name__}: {error}", "failed"
+        finally:
+            self.owners.clear()  # the runner may keep the job for long; it shall not keep its sessions
 
     def start(self, pool: ThreadPoolExecutor) -> None:
         """Hand the work to a pool."""

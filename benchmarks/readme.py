@@ -245,7 +245,6 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "plans_jhmdb": plans,
     "landscape_planted": landscape,
     "conditions_planted": conditions,
-    "conditions_planted_shared_choice": conditions,
     "images_cifar10": images,
     "solvers": solvers,
     "fooling": fooling,

@@ -156,6 +156,10 @@ class Explorer:
         """The visitor is gone: stop what runs for nobody else, forget the uploads."""
         self._closed = True
         self.desk.close()
+        # Panel would keep the view of the notifications, and with it the whole document, for good.
+        views = pn.state._views
+        for ref in [ref for ref, view in views.items() if view[2] is self._document]:
+            views.pop(ref, None)
 
     def _connected(self) -> bool:
         """Whether a browser shows this page; one that was left or reloaded stays for half a minute more."""

@@ -31,6 +31,7 @@ from acot_explorer.steps.long import results
 from acot_explorer.store import Memo, adversaries, cache_folder, load_dataset, train_adversary, uploads
 from acot_explorer.upload import read_upload, template_file
 from bad_uploads import BAD, good
+from bokeh.document import Document
 from panel.util import edit_readonly
 from PIL import Image
 
@@ -198,6 +199,23 @@ def steps(n, gate=None):
     kept: list[list[int]] = []
     work.kept = kept
     return work
+
+
+def test_a_session_that_ended_is_forgotten() -> None:
+    page, document, other = Explorer(), Document(), Document()
+    page._document = document
+    pn.state._views |= {"mine": (None, None, document, None), "another's": (None, None, other, None)}
+    runner = JobRunner(workers=1)
+    try:
+        page.close()
+        assert "mine" not in pn.state._views
+        assert "another's" in pn.state._views
+        job = runner.submit("key", "work", lambda _: None, owner=page)
+        runner.shutdown()
+        assert job.settled
+        assert not job.owners
+    finally:
+        pn.state._views.pop("another's", None)
 
 
 def test_jobs_run_in_order_and_tell_how_many_are_ahead():

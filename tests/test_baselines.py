@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -18,12 +20,13 @@ from acot_core.baselines import (
     MiniRocketClassifier,
     PCASubspace,
     RankPooling,
+    subspaces,
 )
 from acot_core.baselines.discriminative import _MarginLoss
 from acot_core.baselines.signals import resample
 from acot_core.grassmann import projection_kernel, random_point
 from acot_core.negatives import random_negatives
-from acot_core.sequences import check_sequences, pad
+from acot_core.sequences import check_sequences, normalize_frames, pad
 
 POOLINGS = [
     AveragePooling(), MaxPooling(), RankPooling(), PCASubspace(2), GRP(2), KRP(2, n_landmarks=20),
@@ -210,3 +213,26 @@ def test_resample_keeps_the_ends() -> None:
     np.testing.assert_allclose(short[0, :, [0, -1]], X[0][[0, -1]], rtol=1e-5)
     with pytest.raises(ValueError, match=r"X\[0\]"):
         resample([np.zeros((0, 2))], 10)
+
+
+def test_grp_minimises_distortion_and_order_at_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Differences of what is handed to the solver, beside the two terms by hand: no contrast is left."""
+    generator = torch.Generator().manual_seed(0)
+    frames = normalize_frames(torch.rand(9, 6, generator=generator, dtype=torch.float64))
+    seen = []
+    monkeypatch.setattr(
+        subspaces,
+        "solve_subspaces",
+        lambda objective, start, **_: seen.append(objective) or SimpleNamespace(point=start),
+    )
+    batch = pad([frames])
+    subspaces.ordered_subspace(batch, 2, beta1=1.7, beta2=3.0, eta=0.01, n_iter=5)
+
+    def by_hand(U: Tensor) -> Tensor:
+        energy = (frames @ U).square().sum(1)
+        hinge = torch.relu(energy[:-1] + 0.01 - energy[1:])
+        return 1.7 * (frames - frames @ U @ U.T).square().sum(1).mean() + 3.0 * hinge.mean()
+
+    U, V = random_point(2, 6, 2, generator, dtype=torch.float64)
+    value_U, value_V = (seen[0].value(W[None])[0] for W in (U, V))
+    torch.testing.assert_close(value_U - value_V, by_hand(U) - by_hand(V))

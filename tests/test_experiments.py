@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -647,6 +648,17 @@ def test_sensitivity_landscape_and_plans(tmp_path: Path) -> None:
     plans = plan_matters("planted", plans=("emd", "uniform"), **common).plan_summary().set_index("plan")
     assert plans.loc["exact", "angle"] == pytest.approx(0, abs=0.1)
     assert plans.loc["exact", "cost"] < plans.loc["independent", "cost"]
+
+
+@pytest.mark.parametrize("tune", [True, False])
+def test_conditions_tune_every_method_where_asked(tune: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def collect(_: Plan, entries: list[Entry], __: Callback | None) -> None:
+        raise Cancelled([(entry.method, entry.tune) for entry in entries])
+
+    monkeypatch.setattr(sys.modules["acot_core.experiments.conditions"], "collect", collect)
+    with pytest.raises(Cancelled) as asked:
+        conditions({"tiny": TINY}, methods=("average", "grp"), seeds=1, tune=tune)
+    assert asked.value.args == ([("average", tune), ("grp", tune)],)
 
 
 def test_conditions_are_compared_within_themselves(tmp_path: Path) -> None:

@@ -201,6 +201,34 @@ def steps(n, gate=None):
     return work
 
 
+def test_a_figure_under_way_when_its_session_ends_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    page = Explorer()
+    page._document = Document()
+    page.close()
+
+    async def show() -> None:
+        await page.locked(lambda: None)
+
+    with pytest.raises(TimeoutError, match="has ended"):
+        asyncio.run(show())
+
+    async def draw() -> None:
+        page._closed = False  # as it was when the drawing began
+        asyncio.get_running_loop().call_soon(page.close)
+
+        async def later() -> None:
+            await asyncio.sleep(0.01)
+            await show()
+
+        page._draw_once = later  # type: ignore[method-assign]
+        await page._draw()
+
+    with caplog.at_level("INFO"):
+        asyncio.run(draw())
+    assert "a session ended while a figure was drawn" in caplog.text
+    assert not page.drawing
+
+
 def test_a_session_that_ended_is_forgotten() -> None:
     page, document, other = Explorer(), Document(), Document()
     page._document = document

@@ -25,7 +25,7 @@ from acot_explorer.desk import Desk
 from acot_explorer.figure_panel import FigurePanel, as_file
 from acot_explorer.jobs import figure_pool, runner, visitors
 from acot_explorer.method_map import STEPS
-from acot_explorer.quiet_page import quiet_page
+from acot_explorer.quiet_page import forget, quiet_page
 from acot_explorer.render import archive, export, picture
 from acot_explorer.requests import DataRequest
 from acot_explorer.snippets import OWN_FILE
@@ -156,10 +156,7 @@ class Explorer:
         """The visitor is gone: stop what runs for nobody else, forget the uploads."""
         self._closed = True
         self.desk.close()
-        # Panel would keep the view of the notifications, and with it the whole document, for good.
-        views = pn.state._views
-        for ref in [ref for ref, view in views.items() if view[2] is self._document]:
-            views.pop(ref, None)
+        forget(self._document)
 
     def _connected(self) -> bool:
         """Whether a browser shows this page; one that was left or reloaded stays for half a minute more."""
@@ -254,6 +251,8 @@ class Explorer:
     async def locked(self, function: Callable[[], Any]) -> Any:
         """Run a quick function as the document's next callback, in order with all other changes to it."""
         assert self._document is not None
+        if self._closed:  # nothing is called back by a document that was destroyed
+            raise TimeoutError("the session has ended")
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def run() -> None:

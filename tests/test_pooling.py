@@ -1,5 +1,6 @@
 """ACOT pooling as an estimator: correctness, invariances, scikit-learn's manners, bad input."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -18,7 +19,7 @@ from acot_core.alternation import alternate
 from acot_core.baselines import AveragePooling
 from acot_core.datasets import load
 from acot_core.sequences import check_sequences, pad
-from acot_core.threads import one_thread
+from acot_core.threads import one_thread, side_by_side
 
 RNG = np.random.default_rng(0)
 
@@ -97,6 +98,16 @@ def test_jobs_change_no_bit_and_batches_none_that_counts(planted, adversary):
         np.testing.assert_array_equal(pooling.set_params(n_jobs=None).transform(X), U)
     alone = np.concatenate([pooling.transform([x]) for x in X])
     np.testing.assert_allclose(overlap(U, alone), 1, atol=1e-5)
+
+
+def process_of(_: int) -> int:
+    return os.getpid()
+
+
+def test_work_goes_where_joblib_is_told():
+    assert set(side_by_side(process_of, range(4), 2)) == {os.getpid()}
+    with joblib.parallel_config("loky", n_jobs=2):
+        assert os.getpid() not in set(side_by_side(process_of, range(4)))
 
 
 def test_threads_are_given_back():

@@ -31,6 +31,7 @@ def ragged(*lengths: int, d: int = 5) -> list[np.ndarray]:
         ([np.ones((3, 5)), np.ones((3, 4))], r"\[1\]: expected 5 features a frame, got shape \(3, 4\)"),
         ([np.ones((3, 5)), np.full((2, 5), np.nan)], r"\[1\].*frame 0 holds a NaN"),
         ([np.ones((3, 5)), -np.ones((2, 5))], r"\[1\].*frame 0 has a negative entry"),
+        ([np.array([[0.8, -0.6]], np.float32)], r"\[0\].*frame 0 has a negative entry"),  # of unit norm
         ([np.eye(3)[:, :2]], r"\[0\].*frame 2 is all zero"),
         ([np.ones(4)], r"\[0\].*2-D"),
         ([np.ones((2, 2), dtype=complex)], r"\[0\]: expected real numbers"),

@@ -19,6 +19,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
+from acot_core.memory import block_bytes
+
 __all__ = [
     "GroundCost",
     "TransportPlan",
@@ -28,8 +30,6 @@ __all__ = [
     "random_coupling",
     "uniform",
 ]
-
-_BLOCK_BYTES = 2**21
 
 GroundCost = Literal["sqeuclidean", "euclidean"]
 
@@ -98,8 +98,7 @@ def cost_matrix(X: Tensor, Y: Tensor, metric: GroundCost = "euclidean") -> Tenso
     if metric not in ("euclidean", "sqeuclidean"):
         raise ValueError(f"metric: expected 'euclidean' or 'sqeuclidean', got {metric!r}")
     cost = X.new_empty(len(X), X.shape[1], Y.shape[1])
-    # Blocks of a size that stays in the cache.
-    block = max(1, _BLOCK_BYTES // ((X.shape[1] + Y.shape[1]) * X.shape[2] * X.element_size()))
+    block = max(1, block_bytes(X.device) // ((X.shape[1] + Y.shape[1]) * X.shape[2] * X.element_size()))
     for i in range(0, len(X), block):
         # Distances do not change under a shift; small coordinates keep differences of large squares accurate.
         x, y = X[i : i + block], Y[i : i + block]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from acot_core.memory import block_bytes
+
 __all__ = [
     "distance",
     "orthonormalize",
@@ -21,9 +23,6 @@ __all__ = [
     "retract_qr",
     "top_eigenvectors",
 ]
-
-
-_BLOCK_BYTES = 2**21  # products with the frames run over blocks that stay in the cache
 
 
 def project(U: Tensor, Z: Tensor) -> Tensor:
@@ -169,7 +168,7 @@ def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
     if not 1 <= k <= d:
         raise ValueError(f"k: expected 1 <= k <= d = {d}, got {k}")
     blocks = []
-    block = max(1, _BLOCK_BYTES // (n * d * 8))
+    block = max(1, block_bytes(frames.device) // (n * d * 8))
     for i in range(0, len(frames), block):
         X = frames[i : i + block].double()
         if mask is not None:

@@ -90,7 +90,8 @@ def curve(line: Line, f: Tensor, slope: Tensor, guess: Tensor, longest: Tensor) 
     Tensor (B,)
         0 where no step of the grid satisfies Armijo's rule.
     """
-    trial = torch.minimum(guess[:, None] * f.new_tensor(_COARSE), longest[:, None])  # (B, S)
+    coarse = torch.tensor(_COARSE, dtype=f.dtype).to(f.device, non_blocking=True)  # a GPU need not wait
+    trial = torch.minimum(guess[:, None] * coarse, longest[:, None])  # (B, S)
     lowest, at = line.values(trial).min(1, keepdim=True)
     best = trial.gather(1, at)
     found = lowest <= f[:, None] + SUFFICIENT_DECREASE * best * slope[:, None]

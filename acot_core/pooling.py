@@ -14,6 +14,7 @@ from torch import Tensor
 from acot_core.adversary import Adversary
 from acot_core.alternation import Alternation, alternate
 from acot_core.baselines.base import SubspacePooling
+from acot_core.memory import batch_bytes
 from acot_core.negatives import number_of_negatives, random_negatives
 from acot_core.progress import Callback, Clock
 from acot_core.sequences import (
@@ -69,8 +70,8 @@ class ACOTPooling(SubspacePooling):
     adversary : Adversary, optional
         A fitted one is used as it is; an unfitted one, or None for the paper's settings, is trained in `fit`.
     device : str, default "auto"
-    batch_bytes : int, default 2**27
-        Memory that a batch may take beyond the data.
+    batch_bytes : int, optional
+        Memory that a batch may take beyond the data. Default: 128 MB on a CPU, 4 GB on a GPU.
     n_jobs : int, optional
         Batches at once on a CPU, as in `joblib.Parallel`, each on one thread. None is what
         `joblib.parallel_config` says, else as many as torch has threads. The result does not depend on it.
@@ -114,7 +115,7 @@ class ACOTPooling(SubspacePooling):
         output: str = "subspace",
         adversary: Adversary | None = None,
         device: str = "auto",
-        batch_bytes: int = 2**27,
+        batch_bytes: int | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
     ) -> None:
@@ -220,8 +221,9 @@ class ACOTPooling(SubspacePooling):
         m = [number_of_negatives(self.n_negatives, len(s)) for s in sequences]
         rows = [len(s) + m_i for s, m_i in zip(sequences, m, strict=True)]
         row_bytes = 4 * (2 * self.n_features_in_ + 16 * max(m))
-        parts = chunks(rows, row_bytes, self.batch_bytes)
-        one_by_one = resolve_device(self.device).type != "cpu"
+        device = resolve_device(self.device)
+        parts = chunks(rows, row_bytes, self.batch_bytes or batch_bytes(device))
+        one_by_one = device.type != "cpu"
         batches = [[sequences[i] for i in part] for part in parts]
         yield from zip(
             parts, side_by_side(self._pool_batch, batches, 1 if one_by_one else self.n_jobs), strict=True
@@ -273,6 +275,8 @@ class ACOTPooling(SubspacePooling):
                 raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
         for name, least in (("n_iter", 0), ("n_alternations", 1), ("batch_bytes", 1)):
             value = getattr(self, name)
+            if value is None and name == "batch_bytes":
+                continue
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
         if not self.tol >= 0:

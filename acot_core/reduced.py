@@ -24,12 +24,11 @@ import torch
 from torch import Tensor
 
 from acot_core.grassmann import principal_subspace, top_eigenvectors
+from acot_core.memory import block_bytes
 from acot_core.objective import ACOTObjective
 from acot_core.response_line import Line, make_line
 
 __all__ = ["FrameProducts", "ReducedObjective", "frame_products"]
-
-_BLOCK_BYTES = 2**21  # products with Z run over blocks of sequences that stay in the cache
 
 
 class FrameProducts(NamedTuple):
@@ -178,7 +177,7 @@ def _blocks(*tensors: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """
     first, n_rows = tensors[0], sum(each.shape[1] for each in tensors)
     n_sequences, d = len(first), first.shape[2]
-    block = max(1, min(n_sequences, _BLOCK_BYTES // (n_rows * d * 8)))
+    block = max(1, min(n_sequences, block_bytes(first.device) // (n_rows * d * 8)))
     memory = first.new_empty(block, n_rows, d, dtype=torch.float64)
     for i in range(0, n_sequences, block):
         part = slice(i, min(i + block, n_sequences))

@@ -1,4 +1,4 @@
-"""POT's network simplex for one problem after another, without its checks and without Python's lock (Eq. 2).
+"""POT's network simplex for many problems, without its checks and without Python's lock (Eq. 2).
 
 The wrapper that POT has for Python holds the lock while it pivots, so that no other thread does anything
 meanwhile. The routine behind it is a plain C++ function; where the library shows it under the name that
@@ -9,16 +9,20 @@ the lock away. Elsewhere the wrapper serves: the same plans, more slowly where t
 from __future__ import annotations
 
 import ctypes
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 from ot.lp import emd_wrap
+
+from acot_core.threads import side_by_side
 
 __all__ = ["exact_plans"]
 
 # int EMD_wrap(int n, int m, double *a, *b, *cost, *plan, *alpha, *beta, *value, uint64_t pivots,
 #              double *alpha_start, double *beta_start)
 _NAME = "_Z8EMD_wrapiiPdS_S_S_S_S_S_mS_S_"
+_PART = 64  # problems that a thread takes at a time
 
 
 def _find() -> Callable[..., int] | None:
@@ -42,16 +46,24 @@ def exact_plans(
     a, b, cost = (np.ascontiguousarray(each, np.float64) for each in (a, b, cost))
     n_problems, n, m = cost.shape
     plans, optimal = np.zeros_like(cost), np.empty(n_problems, bool)
-    if _routine is None:
-        for i in range(n_problems):
-            plans[i], _, _, _, code = emd_wrap.emd_c(a[i], b[i], cost[i], max_pivots, 1)
-            optimal[i] = code == 1
-        return plans, optimal
-    potentials, value = np.empty(n + m), np.empty(1)
-    scratch = potentials.ctypes.data, potentials[n:].ctypes.data, value.ctypes.data
     arrays = (a, b, cost, plans)
     starts, strides = [each.ctypes.data for each in arrays], [each.strides[0] for each in arrays]
-    for i in range(n_problems):
-        here = (start + i * stride for start, stride in zip(starts, strides, strict=True))
-        optimal[i] = _routine(n, m, *here, *scratch, max_pivots, None, None) == 1
+
+    def solve(part: range) -> None:
+        if _routine is None:
+            for i in part:
+                plans[i], _, _, _, code = emd_wrap.emd_c(a[i], b[i], cost[i], max_pivots, 1)
+                optimal[i] = code == 1
+            return
+        potentials, value = np.empty(n + m), np.empty(1)
+        scratch = potentials.ctypes.data, potentials[n:].ctypes.data, value.ctypes.data
+        for i in part:
+            here = (start + i * stride for start, stride in zip(starts, strides, strict=True))
+            optimal[i] = _routine(n, m, *here, *scratch, max_pivots, None, None) == 1
+
+    if n_problems <= _PART:
+        solve(range(n_problems))
+    else:
+        parts = (range(n_problems)[i : i + _PART] for i in range(0, n_problems, _PART))
+        deque(side_by_side(solve, parts), maxlen=0)
     return plans, optimal

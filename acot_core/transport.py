@@ -63,7 +63,7 @@ def emd(
 
     Notes
     -----
-    Threads that solve a batch each do so side by side (`acot_core.simplex`).
+    Several problems are solved at once, on as many threads as torch has (`acot_core.simplex`).
 
     Examples
     --------

@@ -17,7 +17,8 @@ import multiprocessing
 import resource
 import statistics
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,6 +32,7 @@ from torch import Tensor
 from acot_core.alternation import alternate
 from acot_core.datasets import data_root
 from acot_core.files import atomic_write
+from acot_core.memory import batch_bytes
 from acot_core.objective import ACOTObjective, barycentric_images
 from acot_core.pooling import ACOTPooling
 from acot_core.records import environment
@@ -78,20 +80,27 @@ def noise(sequences: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
     return out
 
 
-def ours(X: list[Tensor], Y: list[Tensor], k: int, n_iter: int, device: str) -> np.ndarray:
-    """The call path of `ACOTPooling`: batches, padding, costs, plans, subspaces. Values of Eq. (10), (N,)."""
+def ours(
+    X: list[Tensor], Y: list[Tensor], k: int, n_iter: int, device: str = "cpu"
+) -> tuple[np.ndarray, Tensor]:
+    """The call path of `ACOTPooling`: batches, padding, costs, plans, subspaces.
 
-    def solve(at: np.ndarray) -> np.ndarray:
+    Values of Eq. (10), (N,), and subspaces (N, d, k), on the device.
+    """
+
+    def solve(at: np.ndarray) -> tuple[np.ndarray, Tensor]:
         batch, negatives = pad([X[i] for i in at]).to(device), pad([Y[i] for i in at]).to(device)
         found = alternate(batch, negatives, n_subspaces=k, n_iter=n_iter, ground_cost="sqeuclidean")
-        return -found.objective[:, -1].cpu().numpy()
+        return -found.objective[:, -1].cpu().numpy(), found.subspace
 
-    values = np.empty(len(X))
+    values, subspaces = np.empty(len(X)), torch.empty(len(X), X[0].shape[1], k, device=device)
     rows = [len(x) + len(y) for x, y in zip(X, Y, strict=True)]
-    parts = chunks(rows, 4 * (2 * X[0].shape[1] + 16 * max(map(len, Y))), 2**27)
-    for at, part in zip(parts, side_by_side(solve, parts, None if device == "cpu" else 1), strict=True):
-        values[at] = part
-    return values
+    row_bytes = 4 * (2 * X[0].shape[1] + 16 * max(map(len, Y)))
+    parts = chunks(rows, row_bytes, batch_bytes(torch.device(device)))
+    solved = side_by_side(solve, parts, None if device == "cpu" else 1)
+    for at, (part, U) in zip(parts, solved, strict=True):
+        values[at], subspaces[torch.from_numpy(at).to(device)] = part, U
+    return values, subspaces
 
 
 def peer(x: np.ndarray, y: np.ndarray, k: int, n_iter: int) -> float:
@@ -149,8 +158,8 @@ def fewest_iterations(
     return int(reached[0, 0]) if len(reached) else None
 
 
-def pooling(quick: bool, devices: list[str]) -> list[dict[str, Any]]:
-    """Both workloads, every k and number of iterations."""
+def pooling(quick: bool) -> list[dict[str, Any]]:
+    """On the CPU: both workloads, every k and number of iterations."""
     rng = np.random.default_rng(SEED)
     size, repeats = (60, 1) if quick else (600, 3)
     workloads = {"hmdb-i3d": clips(size, rng), "jhmdb-pose": poses(rng)[: size if quick else None]}
@@ -165,48 +174,97 @@ def pooling(quick: bool, devices: list[str]) -> list[dict[str, Any]]:
                 some = at[:: 3 if quick else stride]
                 pairs = [(X[i].double().numpy(), Y[i].double().numpy()) for i in some]
                 chosen, others = [X[i] for i in at], [Y[i] for i in at]
-                times: dict[str, list[float]] = {device: [] for device in devices}
+                times: list[float] = []
                 theirs: list[float] = []
                 for _ in range(repeats):
-                    for device in devices:
-                        seconds, values = timed(
-                            lambda c=chosen, o=others, v=device, k=k, i=n_iter: ours(c, o, k, i, v)
-                        )
-                        times[device].append(seconds)
+                    seconds, (values, _) = timed(lambda c=chosen, o=others, k=k, i=n_iter: ours(c, o, k, i))
+                    times.append(seconds)
                     seconds, reference = timed(
                         lambda p=pairs, k=k, i=n_iter: np.array([peer(x, y, k, i) for x, y in p])
                     )
                     theirs.append(seconds * len(at) / len(some))
                 matching = values[[at.index(i) for i in some]]
                 enough = fewest_iterations(chosen, others, [at.index(i) for i in some], k, reference.mean())
-                for device in devices:
-                    frames = sum(len(x) for x in chosen)
-                    row = {
-                        "workload": name, "device": device, "n": len(at), "k": k, "n_iter": n_iter,
-                        "seconds": statistics.median(times[device]),
-                        "peer_seconds": statistics.median(theirs),
-                        "frames_per_second": frames / statistics.median(times[device]),
-                        "speedup": statistics.median(theirs) / statistics.median(times[device]),
-                        "value": float(matching.mean()), "peer_value": float(reference.mean()),
-                        "iterations_to_peer_value": enough,
-                        "peer_stride": len(at) // len(some), "repeats": repeats,
-                    }  # fmt: skip
-                    if enough is not None:
-                        again = [
-                            timed(lambda c=chosen, o=others, v=device, k=k, i=enough: ours(c, o, k, i, v))[0]
-                            for _ in range(repeats)
-                        ]
-                        row["seconds_to_peer_value"] = statistics.median(again)
-                        row["speedup_to_peer_value"] = row["peer_seconds"] / row["seconds_to_peer_value"]
-                    results.append(row)
-                    print(
-                        f"{name} {device} k={k} iterations={n_iter}: {row['seconds']:.2f} s, "
-                        f"peer {row['peer_seconds']:.2f} s, {row['speedup']:.1f} times; "
-                        f"value {row['value']:.5f}, peer {row['peer_value']:.5f}; its value after {enough} "
-                        f"iterations, {row.get('speedup_to_peer_value', 0):.1f} times",
-                        flush=True,
-                    )
+                row = {
+                    "workload": name, "n": len(at), "k": k, "n_iter": n_iter,
+                    "seconds": statistics.median(times), "peer_seconds": statistics.median(theirs),
+                    "frames_per_second": sum(map(len, chosen)) / statistics.median(times),
+                    "speedup": statistics.median(theirs) / statistics.median(times),
+                    "value": float(matching.mean()), "peer_value": float(reference.mean()),
+                    "iterations_to_peer_value": enough,
+                    "peer_stride": len(at) // len(some), "repeats": repeats,
+                }  # fmt: skip
+                if enough is not None:
+                    again = [
+                        timed(lambda c=chosen, o=others, k=k, i=enough: ours(c, o, k, i))[0]
+                        for _ in range(repeats)
+                    ]
+                    row["seconds_to_peer_value"] = statistics.median(again)
+                    row["speedup_to_peer_value"] = row["peer_seconds"] / row["seconds_to_peer_value"]
+                results.append(row)
+                print(
+                    f"{name} k={k} iterations={n_iter}: {row['seconds']:.2f} s, "
+                    f"peer {row['peer_seconds']:.2f} s, {row['speedup']:.1f} times; "
+                    f"value {row['value']:.5f}, peer {row['peer_value']:.5f}; its value after {enough} "
+                    f"iterations, {row.get('speedup_to_peer_value', 0):.1f} times",
+                    flush=True,
+                )
     return results
+
+
+def gpu(quick: bool) -> list[dict[str, Any]]:
+    """600 and 6,000 sequences on the GPU, beside the peer's loop on the CPU of the same machine.
+
+    The larger sets are the smaller ones ten times over, as far as the peer's time goes, too.
+    """
+    rng = np.random.default_rng(SEED)
+    workloads = {"hmdb-i3d": clips(60 if quick else 600, rng), "jhmdb-pose": poses(rng)}
+    results = []
+    for name, X in workloads.items():
+        Y = noise(X, rng)
+        long = [i for i in range(len(X)) if len(X[i]) > 8]
+        for k in (1, 4, 8):
+            for n_iter in (5, 100):
+                some = list(range(len(long)))[:: len(long) // (20 if n_iter == 100 else 40)]
+                for row in gpu_rows([X[i] for i in long], [Y[i] for i in long], some, k, n_iter):
+                    results.append({"workload": name, **row})
+                    print("GPU", {key: round(v, 4) if isinstance(v, float) else v for key, v in row.items()})
+    return results
+
+
+def gpu_rows(
+    X: list[Tensor], Y: list[Tensor], some: list[int], k: int, n_iter: int
+) -> Iterator[dict[str, Any]]:
+    """The peer on some sequences; ours on all of them, and on ten times as many.
+
+    Frames and negatives lie in the GPU's memory, as the peer's in the CPU's; ``seconds_from_host`` includes
+    padding and copying them. Plans are IPOT's ("auto" on a GPU); our subspaces are valued as the peer's are,
+    by Eq. (13) with the exact plan.
+    """
+    x, y = pad([X[i] for i in some]), pad([Y[i] for i in some])
+    pairs = [(X[i].double().numpy(), Y[i].double().numpy()) for i in some]
+    seconds, reference = timed(lambda: np.array([peer(*pair, k, n_iter) for pair in pairs]))
+    goal = float(reference.mean())
+    cost = cost_matrix(x.frames.double(), y.frames.double(), "sqeuclidean")
+    plan = emd(cost, x.weights.double(), y.weights.double()).plan
+    exact = ACOTObjective(x.frames.double(), mask=x.mask, plan=plan, negatives=y.frames.double())
+    enough = fewest_iterations(X, Y, some, k, goal)
+    for times in (1, 10):
+        host = X * times, Y * times
+        there = [[z.to("cuda", copy=True) for z in each] for each in host]
+        row: dict[str, Any] = {
+            "n": len(host[0]), "k": k, "n_iter": n_iter, "peer_seconds": seconds * len(host[0]) / len(some),
+            "peer_value": goal, "iterations_to_peer_value": enough,
+        }  # fmt: skip
+        for label, iterations in (("", n_iter), ("_to_peer_value", enough)):
+            if iterations is None:
+                continue
+            runs = [timed(partial(ours, *there, k, iterations, "cuda")) for _ in range(4)]
+            row["seconds" + label] = statistics.median(run[0] for run in runs[1:])  # the first warms up
+            row["speedup" + label] = row["peer_seconds"] / row["seconds" + label]
+            row["value" + label] = float(exact.value(runs[0][1][1][some].cpu().double()).mean())
+        row["seconds_from_host"] = timed(partial(ours, *host, k, n_iter, "cuda"))[0]
+        yield row
 
 
 def random_problem(N: int, n: int, m: int, d: int) -> tuple[PaddedSequences, PaddedSequences]:
@@ -393,7 +451,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the sequences, once")
-    parser.add_argument("--only", nargs="+", choices=("transport", "pooling", "growth", "memory", "eigen"))
+    parser.add_argument(
+        "--only", nargs="+", choices=("transport", "pooling", "gpu", "growth", "memory", "eigen")
+    )
     parser.add_argument("--output", type=Path, default=HERE / "results" / "solvers.json")
     arguments = parser.parse_args()
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -402,7 +462,8 @@ def main() -> None:
     ).stdout.strip()
     parts: dict[str, Callable[[], Any]] = {
         "transport": lambda: transport(arguments.quick, devices),
-        "pooling": lambda: pooling(arguments.quick, devices),
+        "pooling": lambda: pooling(arguments.quick),
+        "gpu": lambda: gpu(arguments.quick),
         "growth": lambda: growth(arguments.quick),
         "memory": lambda: memory(200 if arguments.quick else 6766),
         "eigen": lambda: eigen(arguments.quick),
@@ -411,6 +472,8 @@ def main() -> None:
     if arguments.only and arguments.output.exists():  # the other parts stay
         results = json.loads(arguments.output.read_text())
     results |= {"environment": environment(), "seed": SEED, "quick": arguments.quick}
+    if "cuda" not in devices:
+        del parts["gpu"]
     for name in arguments.only or parts:
         results[name] = parts[name]()
         results["commits"][name] = commit

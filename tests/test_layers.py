@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "acot_core"
 LAYERS = (
-    "files progress parameters threads records sequences checkpoints datasets",
+    "files memory progress parameters threads records sequences checkpoints datasets",
     "transport couplings entropic simplex grassmann",
     "riemannian objective alternation subspaces line_search reduced reference subspace_problem response_line "
     "robust",

@@ -154,19 +154,26 @@ def fooling(result: dict[str, Any]) -> str:
     )
 
 
-def solvers(result: dict[str, Any]) -> str:
-    """Pooling and IPOT beside their peers, growth with each size, memory, and the eigensolver."""
+def pooling(runs: list[dict[str, Any]]) -> str:
+    """Seconds and values of pooling beside the peer's, and how soon ours has the peer's value."""
     header = ["workload", "k", "iterations", "ours, s", "peer, s", "speed-up", "value", "peer's value"]
     header.append("to the peer's value (1e-4): iterations, speed-up")
     rows = []
-    for r in result["pooling"]:
+    for r in runs:
         sooner = "not reached"
         if r["iterations_to_peer_value"] is not None:
             sooner = f"{r['iterations_to_peer_value']}, {r['speedup_to_peer_value']:.1f}x"
-        cells = [f"{r['workload']} ({r['n']}), {r['device']}", f"{r['k']}", f"{r['n_iter']}"]
+        cells = [f"{r['workload']} ({r['n']})", f"{r['k']}", f"{r['n_iter']}"]
         cells += [f"{r['seconds']:.2f}", f"{r['peer_seconds']:.2f}", f"{r['speedup']:.1f}x"]
         rows.append([*cells, f"{r['value']:.4f}", f"{r['peer_value']:.4f}", sooner])
-    pooled = table(header, rows)
+    return table(header, rows)
+
+
+def solvers(result: dict[str, Any]) -> str:
+    """Pooling and IPOT beside their peers (and on a GPU, if measured), growth, memory, and the eigensolver."""
+    pooled = pooling(result["pooling"])
+    if "gpu" in result:
+        pooled += "\n\nOn a GPU, the peer on that machine's CPU:\n\n" + pooling(result["gpu"])
     header = ["IPOT", "seconds", "largest relative gap to exact", "beside plain"]
     transport = table(
         header,

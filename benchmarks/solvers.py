@@ -473,6 +473,8 @@ def main() -> None:
         results = json.loads(arguments.output.read_text())
     results |= {"environment": environment(), "seed": SEED, "quick": arguments.quick}
     if "cuda" not in devices:
+        if "gpu" in (arguments.only or ()):
+            parser.error("--only gpu: no CUDA device here")
         del parts["gpu"]
     for name in arguments.only or parts:
         results[name] = parts[name]()

@@ -170,7 +170,7 @@ def pooling(runs: list[dict[str, Any]]) -> str:
 
 
 def solvers(result: dict[str, Any]) -> str:
-    """Pooling and IPOT beside their peers (and on a GPU, if measured), growth, memory, and the eigensolver."""
+    """Pooling and IPOT beside their peers (and on a GPU, if measured), growth, memory, the eigensolver."""
     pooled = pooling(result["pooling"])
     if "gpu" in result:
         pooled += "\n\nOn a GPU, the peer on that machine's CPU:\n\n" + pooling(result["gpu"])

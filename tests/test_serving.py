@@ -6,6 +6,7 @@ What has no browser in it speaks HTTP to a server of its own; the rest drives Ch
 from __future__ import annotations
 
 import base64
+import ctypes
 import http.cookiejar
 import os
 import re
@@ -19,6 +20,8 @@ from pathlib import Path
 
 import pytest
 from app_server import CHROMIUM, PATIENCE, ROOT, browser_test, serve
+
+sys.path[:0] = [str(ROOT), str(ROOT / "apps")]
 
 # ---------------------------------------------------------------- behind a proxy, with a password
 
@@ -225,13 +228,30 @@ class TestEnd:
         page.context.close()  # `serve` told the server to end, and would have raised had it not
 
 
+class TestMemory:
+    @pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
+    def test_what_is_free_goes_back_to_the_system(self):
+        from acot_explorer.quiet_page import return_memory
+
+        from benchmarks.explorer_load import resident
+
+        if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+            pytest.skip("not glibc")
+        used = [b"x" * (60_000 + i % 2) for i in range(2000)]
+        last = b"y" * 60_001  # above the others: without being asked, glibc frees from the top only
+        del used
+        kept = resident(os.getpid())
+        return_memory()
+        assert resident(os.getpid()) < kept - 60
+        assert len(last) == 60_001
+
+
 class TestSoak:
     """`benchmarks.soak`, in short: no error anywhere, and nothing left of the sessions."""
 
     pytestmark = browser_test
 
     def test_sessions_come_play_and_leave_no_trace(self, browser, tmp_path):
-        sys.path.insert(0, str(ROOT))
         from benchmarks.soak import errors_in, soak
 
         log = tmp_path / "log.txt"

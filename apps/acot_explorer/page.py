@@ -25,7 +25,7 @@ from acot_explorer.desk import Desk
 from acot_explorer.figure_panel import FigurePanel, as_file
 from acot_explorer.jobs import figure_pool, runner, visitors
 from acot_explorer.method_map import STEPS
-from acot_explorer.quiet_page import forget, quiet_page
+from acot_explorer.quiet_page import forget, quiet_page, return_memory
 from acot_explorer.render import archive, export, picture
 from acot_explorer.requests import DataRequest
 from acot_explorer.snippets import OWN_FILE
@@ -157,6 +157,7 @@ class Explorer:
         self._closed = True
         self.desk.close()
         forget(self._document)
+        return_memory()
 
     def _connected(self) -> bool:
         """Whether a browser shows this page; one that was left or reloaded stays for half a minute more."""

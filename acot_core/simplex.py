@@ -9,8 +9,8 @@ the lock away. Elsewhere the wrapper serves: the same plans, more slowly where t
 from __future__ import annotations
 
 import ctypes
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from ot.lp import emd_wrap
@@ -22,7 +22,7 @@ __all__ = ["exact_plans"]
 # int EMD_wrap(int n, int m, double *a, *b, *cost, *plan, *alpha, *beta, *value, uint64_t pivots,
 #              double *alpha_start, double *beta_start)
 _NAME = "_Z8EMD_wrapiiPdS_S_S_S_S_S_mS_S_"
-_PART = 64  # problems that a thread takes at a time
+_PART = 64  # problems that a thread (or a process, if joblib is told so) takes at a time
 
 
 def _find() -> Callable[..., int] | None:
@@ -43,27 +43,29 @@ def exact_plans(
     a: np.ndarray, b: np.ndarray, cost: np.ndarray, max_pivots: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Optimal plans (B, n, m) for masses a (B, n), b (B, m) and costs (B, n, m), and whether each is (B,)."""
-    a, b, cost = (np.ascontiguousarray(each, np.float64) for each in (a, b, cost))
+    problems = [np.ascontiguousarray(each, np.float64) for each in (a, b, cost)]
+    if len(cost) <= _PART:
+        return _one_by_one(problems, max_pivots)
+    parts = ([each[i : i + _PART] for each in problems] for i in range(0, len(cost), _PART))
+    solved = side_by_side(partial(_one_by_one, max_pivots=max_pivots), parts)
+    plans, optimal = zip(*solved, strict=True)
+    return np.concatenate(plans), np.concatenate(optimal)
+
+
+def _one_by_one(problems: list[np.ndarray], max_pivots: int) -> tuple[np.ndarray, np.ndarray]:
+    a, b, cost = problems
     n_problems, n, m = cost.shape
     plans, optimal = np.zeros_like(cost), np.empty(n_problems, bool)
+    if _routine is None:
+        for i in range(n_problems):
+            plans[i], _, _, _, code = emd_wrap.emd_c(a[i], b[i], cost[i], max_pivots, 1)
+            optimal[i] = code == 1
+        return plans, optimal
+    potentials, value = np.empty(n + m), np.empty(1)
+    scratch = potentials.ctypes.data, potentials[n:].ctypes.data, value.ctypes.data
     arrays = (a, b, cost, plans)
     starts, strides = [each.ctypes.data for each in arrays], [each.strides[0] for each in arrays]
-
-    def solve(part: range) -> None:
-        if _routine is None:
-            for i in part:
-                plans[i], _, _, _, code = emd_wrap.emd_c(a[i], b[i], cost[i], max_pivots, 1)
-                optimal[i] = code == 1
-            return
-        potentials, value = np.empty(n + m), np.empty(1)
-        scratch = potentials.ctypes.data, potentials[n:].ctypes.data, value.ctypes.data
-        for i in part:
-            here = (start + i * stride for start, stride in zip(starts, strides, strict=True))
-            optimal[i] = _routine(n, m, *here, *scratch, max_pivots, None, None) == 1
-
-    if n_problems <= _PART:
-        solve(range(n_problems))
-    else:
-        parts = (range(n_problems)[i : i + _PART] for i in range(0, n_problems, _PART))
-        deque(side_by_side(solve, parts), maxlen=0)
+    for i in range(n_problems):
+        here = (start + i * stride for start, stride in zip(starts, strides, strict=True))
+        optimal[i] = _routine(n, m, *here, *scratch, max_pivots, None, None) == 1
     return plans, optimal

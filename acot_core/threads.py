@@ -86,13 +86,15 @@ def side_by_side(
     wanted = joblib.effective_n_jobs(n_jobs)
     if n_jobs is None and wanted == 1:
         wanted = torch.get_num_threads()
-    if isinstance(get_active_backend(prefer="threads")[0], ThreadingBackend):
+    backend = get_active_backend(prefer="threads")[0]
+    if isinstance(backend, ThreadingBackend):
         # What joblib would do, less its polling: it looks for results every 10 ms.
         with ThreadPoolExecutor(wanted) as pool:
             yield from pool.map(partial(_alone, work), items)
         return
     jobs = (joblib.delayed(_alone)(work, item) for item in items)
-    yield from joblib.Parallel(wanted, prefer="threads", return_as="generator")(jobs)
+    return_as = "generator" if backend.supports_return_generator else "list"
+    yield from joblib.Parallel(wanted, prefer="threads", return_as=return_as)(jobs)
 
 
 def _alone(work: Callable[[Item], Result], item: Item) -> Result:

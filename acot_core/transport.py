@@ -63,7 +63,7 @@ def emd(
 
     Notes
     -----
-    Several problems are solved at once, on as many threads as torch has (`acot_core.simplex`).
+    Of more than 64 problems several are solved at once, as `acot_core.threads.side_by_side` does.
 
     Examples
     --------

@@ -6,6 +6,7 @@ import threading
 import warnings
 from time import perf_counter
 
+import joblib
 import numpy as np
 import ot
 import pytest
@@ -92,6 +93,16 @@ def test_ipot_and_emd_agree_with_pot_on_50_rectangular_problems() -> None:
         theirs = [ot.emd2([], [], c.double().numpy()) for c in cost]
         for method in (emd, ipot):
             np.testing.assert_allclose(method(cost).value, theirs, rtol=1e-3)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
+def test_exact_plans_found_side_by_side_are_those_found_one_by_one(backend: str) -> None:
+    cost, a, b = problem(B=130, n=5)  # more than two threads' parts
+    with joblib.parallel_config(backend, n_jobs=2):
+        together = emd(cost, a, b)
+    one_by_one = [emd(cost[[i]], a[[i]], b[[i]]) for i in range(len(cost))]
+    torch.testing.assert_close(together.plan, torch.cat([each.plan for each in one_by_one]), rtol=0, atol=0)
+    assert together.converged.all()
 
 
 def test_ipot_equals_the_iteration_written_out() -> None:

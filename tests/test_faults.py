@@ -34,11 +34,10 @@ def report() -> dict[str, Any]:
 
 def test_kill_nine_loses_nothing_that_was_reported_as_saved(report: dict[str, Any]) -> None:
     kills = report["kills"]
-    assert len(kills) == KILLS
+    assert len(kills) == KILLS  # those that came before the work had ended
     assert {kill["work"] for kill in kills} == {"training", "sweep", "save"}
-    # The moments were spread over the work: some found something saved, and few came too late.
+    # The moments were spread over the work: some found something saved.
     assert sum(kill["told"] > 0 for kill in kills) >= KILLS // 4
-    assert sum(kill["ended"] for kill in kills) <= KILLS // 2
 
 
 @pytest.mark.parametrize("fault", ["full disk", "read-only folder"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 import io
 import itertools
 import json
@@ -12,6 +14,7 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,13 +31,22 @@ from acot_explorer.requests import AdversaryRequest, DataRequest, uploads_in
 from acot_explorer.state import PRESETS, Settings
 from acot_explorer.steps.base import NotReady
 from acot_explorer.steps.long import results
-from acot_explorer.store import Memo, adversaries, cache_folder, load_dataset, train_adversary, uploads
+from acot_explorer.store import (
+    Adversaries,
+    Memo,
+    adversaries,
+    cache_folder,
+    load_dataset,
+    train_adversary,
+    uploads,
+)
 from acot_explorer.upload import read_upload, template_file
 from bad_uploads import BAD, good
 from bokeh.document import Document
 from panel.util import edit_readonly
 from PIL import Image
 
+from acot_core.adversary import Adversary
 from acot_core.figures.style import drawing, new_figure
 from acot_core.parameters import PARAMETERS
 from acot_core.pooling import ACOTPooling
@@ -464,15 +476,71 @@ def test_training_resumes_to_the_same_adversary_and_keeps_what_a_stop_left():
 
     with pytest.raises(Cancelled):
         train_adversary(request, 60, stop_at_40)
-    left = adversaries().get(request)
+    left = adversaries().get(request, 40)
     assert left.n_iter_ == 40
     resumed = train_adversary(request, 60, reports.append)
     adversaries().restart(request)
     whole = train_adversary(request, 60, reports.append)
     assert resumed is not whole
     pd.testing.assert_frame_equal(resumed.history, whole.history)
-    assert adversaries().get(request) is whole
+    assert adversaries().iterations(request) == 60
+    assert adversaries().get(request, 60) is whole
     assert adversaries().get(request, 40) is left
+
+
+def test_adversaries_are_read_back_when_others_have_taken_their_place_in_memory():
+    settings = Settings(seed=4, **QUICK)
+    request = AdversaryRequest.of(settings)
+    whole = train_adversary(request, 40, lambda progress: None)
+    others = [replace(request, sigma=0.1 + 0.01 * i) for i in range(20)]
+    for other in others:
+        adversaries().put(other, whole)
+    assert adversaries().iterations(request) == 40
+    again = adversaries().get(request, 40)
+    assert again is not whole
+    assert again.get_params() == whole.get_params()
+    pd.testing.assert_frame_equal(again.history, whole.history)
+    clip = load_dataset(request.data).streams[request.stream][:1]
+    assert torch.equal(again.sample(clip, 30, 0).frames, whole.sample(clip, 30, 0).frames)
+    longer = train_adversary(request, 60, lambda progress: None)
+    adversaries().restart(request)
+    pd.testing.assert_frame_equal(longer.history, train_adversary(request, 60, lambda progress: None).history)
+
+
+def test_an_adversary_whose_file_was_taken_away_is_trained_anew_and_a_full_disk_loses_none(monkeypatch):
+    request = AdversaryRequest.of(Settings(seed=5, **QUICK))
+    whole = train_adversary(request, 20, lambda progress: None)
+    others = [replace(request, sigma=0.1 + 0.01 * i) for i in range(20)]
+    for other in others:
+        adversaries().put(other, whole)
+    for file in (cache_folder(request.data) / "adversaries").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match="train it again"):
+        adversaries().get(request, 20)
+    assert adversaries().iterations(request) is None
+
+    def full(self, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Adversary, "save", full)
+    trained = train_adversary(request, 20, lambda progress: None)
+    assert adversaries().iterations(request) == 20
+    assert adversaries().get(request, 20) is trained
+
+
+def test_the_file_of_a_forgotten_adversary_is_removed():
+    request = AdversaryRequest.of(Settings(seed=6, **QUICK))
+    adversary = train_adversary(request, 20, lambda progress: None)
+    kept, folder = Adversaries(), cache_folder(request.data) / "adversaries"
+    before = set(folder.iterdir())
+    kept.put(request, adversary)
+    (file,) = set(folder.iterdir()) - before
+    kept.put(request, adversary)
+    assert not file.exists()
+    assert len(set(folder.iterdir()) - before) == 1
+    del kept
+    gc.collect()
+    assert set(folder.iterdir()) == before
 
 
 # ---------------------------------------------------------------- figures, exports, code
@@ -600,7 +668,7 @@ def test_every_control_changes_the_record_and_nothing_else_does(at, step):
         adversary = AdversaryRequest.of(page.settings)
         n_iter = page.settings.n_iter
         learned = step == "adversary" or page.settings.negatives == "adversarial"
-        if learned and adversaries().get(adversary, n_iter) is None:
+        if learned and adversaries().iterations(adversary, n_iter) != n_iter:
             train_adversary(adversary, n_iter, lambda progress: None)
         return [render.export(*which, "csv") for which in panels(page, step)[2]]
 

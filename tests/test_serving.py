@@ -231,7 +231,7 @@ class TestEnd:
 class TestMemory:
     @pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
     def test_what_is_free_goes_back_to_the_system(self):
-        from acot_explorer.quiet_page import return_memory
+        from acot_explorer.heap import return_memory
 
         from benchmarks.explorer_load import resident
 

@@ -32,7 +32,4 @@ def _sample(request: ClipRequest) -> Tensor:
     frames = frames_of(request)
     if request.adversary is None:
         return random_negatives([frames], request.n_negatives, request.seed).frames[0]
-    adversary = adversaries().get(*request.adversary)
-    if adversary is None:
-        raise ValueError("The adversary is no longer in memory: please train it again.")
-    return adversary.sample([frames], request.n_negatives, request.seed).frames[0]
+    return adversaries().get(*request.adversary).sample([frames], request.n_negatives, request.seed).frames[0]

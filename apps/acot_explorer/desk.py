@@ -155,9 +155,9 @@ class Desk:
         self.need_classes(
             "there is no class for an adversary to hide", ", or random negatives among the settings here"
         )
-        known = adversaries().get(request, self.settings.n_iter) or adversaries().get(request)
+        known = adversaries().iterations(request, self.settings.n_iter)
         if known is not None:
-            return known.n_iter_
+            return known
         reason = self.failed(("adversary", request))
         if reason is not None:
             raise NotReady(
@@ -173,5 +173,5 @@ class Desk:
         if self.settings.negatives != "adversarial":
             return None
         request = AdversaryRequest.of(self.settings)
-        known = adversaries().get(request, self.settings.n_iter) or adversaries().get(request)
-        return self.settings.n_iter if known is None else known.n_iter_
+        known = adversaries().iterations(request, self.settings.n_iter)
+        return self.settings.n_iter if known is None else known

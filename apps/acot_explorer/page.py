@@ -23,9 +23,10 @@ from acot_core.datasets import DATASETS, SequenceDataset
 from acot_explorer.components import Bridge, MethodMap
 from acot_explorer.desk import Desk
 from acot_explorer.figure_panel import FigurePanel, as_file
+from acot_explorer.heap import return_memory
 from acot_explorer.jobs import figure_pool, runner, visitors
 from acot_explorer.method_map import STEPS
-from acot_explorer.quiet_page import forget, quiet_page, return_memory
+from acot_explorer.quiet_page import forget, quiet_page
 from acot_explorer.render import archive, export, picture
 from acot_explorer.requests import DataRequest
 from acot_explorer.snippets import OWN_FILE

@@ -7,15 +7,13 @@ state's watchers would keep the pages of all who ever came. So would Panel's vie
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 from panel.util import edit_readonly
 
-__all__ = ["forget", "quiet_page", "return_memory"]
+__all__ = ["forget", "quiet_page"]
 
 
 def quiet_page(**options: Any) -> Any:
@@ -35,12 +33,6 @@ def forget(document: Any) -> None:
     views = pn.state._views
     for ref in [ref for ref, view in views.items() if view[2] is document]:
         views.pop(ref, None)
-
-
-def return_memory() -> None:
-    """Give the system what is free; glibc would keep it, and a server of many visitors would seem to grow."""
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _followers() -> list[Any]:

@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import threading
@@ -15,7 +16,8 @@ from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
-from weakref import WeakSet
+from uuid import uuid4
+from weakref import WeakSet, finalize
 
 from acot_core.adversary import Adversary
 from acot_core.datasets import SequenceDataset, load
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 Value = TypeVar("Value")
+_LOG = logging.getLogger("acot_explorer")
 
 
 class Memo(Generic[Value]):
@@ -168,26 +171,69 @@ def load_dataset(request: DataRequest, callback: Callback | None = None) -> Sequ
     )
 
 
+class _File:
+    """An adversary on the disk, for as long as this object lives."""
+
+    def __init__(self, adversary: Adversary, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = adversary.save(folder / f"{uuid4().hex}.safetensors")
+        finalize(self, self.path.unlink, missing_ok=True)
+
+
 class Adversaries:
-    """Trained and half-trained adversaries: for each request the newest, and those of certain lengths."""
+    """Trained and half-trained adversaries: for each request the newest, and those of certain lengths.
+
+    They lie in the cache folder; those used last are in memory as well.
+    """
 
     def __init__(self) -> None:
-        self._known: Memo[Adversary] = Memo(64)
-        self._newest: Memo[int] = Memo(64)
+        self._files: Memo[_File] = Memo(256)
+        self._newest: Memo[int] = Memo(256)
+        self._at_hand: Memo[Adversary] = Memo(8)
 
     def put(self, request: AdversaryRequest, adversary: Adversary) -> None:
         """Keep an adversary as the newest of its request."""
-        self._known.put((request, adversary.n_iter_), adversary)
+        key = (request, adversary.n_iter_)
+        self._at_hand.put(key, adversary)
+        try:
+            self._files.put(key, _File(adversary, cache_folder(request.data) / "adversaries"))
+        except OSError:
+            _LOG.exception("an adversary stays in memory alone, where later ones will take its place")
         self._newest.put(request, adversary.n_iter_)
 
-    def get(self, request: AdversaryRequest, n_iter: int | None = None) -> Adversary | None:
-        """The adversary of that many iterations; without a number the newest."""
-        wanted = self._newest.get(request) if n_iter is None else n_iter
-        return None if wanted is None else self._known.get((request, wanted))
+    def iterations(self, request: AdversaryRequest, n_iter: int | None = None) -> int | None:
+        """``n_iter`` where an adversary of so many is kept, else those of the newest; None without any."""
+        if n_iter is not None and self._kept((request, n_iter)):
+            return n_iter
+        newest = self._newest.get(request)
+        return newest if newest is not None and self._kept((request, newest)) else None
+
+    def get(self, request: AdversaryRequest, n_iter: int) -> Adversary:
+        """The adversary of that many iterations.
+
+        Raises
+        ------
+        ValueError
+            It is not kept any more.
+        """
+        key = (request, n_iter)
+        file, found = self._files.get(key), self._at_hand.get(key)
+        if found is None and file is not None:
+            try:
+                found = self._at_hand.put(key, Adversary.load(file.path, device="cpu"))
+            except (OSError, ValueError):  # somebody has tidied up the folder
+                _LOG.exception("an adversary cannot be read back")
+                self._files.drop(key)
+        if found is None:
+            raise ValueError("The adversary is no longer kept: please train it again.")
+        return found
 
     def restart(self, request: AdversaryRequest) -> None:
         """Forget which is the newest, so that training begins anew."""
         self._newest.drop(request)
+
+    def _kept(self, key: tuple[AdversaryRequest, int]) -> bool:
+        return self._files.get(key) is not None or self._at_hand.get(key) is not None
 
 
 @cache
@@ -219,7 +265,8 @@ def train_adversary(request: AdversaryRequest, n_iter: int, callback: Callback) 
     held_out = ([sequences[i] for i in test], dataset.labels[test]) if len(test) else None
     adversary = Adversary(n_iter=n_iter, device="cpu", **request.arguments())
     growing().put(request, adversary)
-    before = adversaries().get(request)
+    done = adversaries().iterations(request)
+    before = None if done is None else adversaries().get(request, done)
     with tempfile.TemporaryDirectory(prefix="acot-") as folder:
         resume = None
         if before is not None and 0 < before.n_iter_ < n_iter:

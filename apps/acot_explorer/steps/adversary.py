@@ -36,10 +36,8 @@ class _Request:
     def adversary(self) -> Adversary:
         assert self.clip.adversary is not None
         request, n_iter = self.clip.adversary
-        found = growing().get(request) if self.live >= 0 else adversaries().get(request, n_iter)
-        if found is None:
-            raise ValueError("The adversary is no longer in memory: please train it again.")
-        return found
+        live = growing().get(request) if self.live >= 0 else None
+        return live or adversaries().get(request, n_iter)
 
 
 def _training(request: _Request) -> TrainingView:
@@ -152,10 +150,9 @@ class AdversaryStep(Step):
         if request in self._stopped and not step:
             adversaries().restart(request)
         self._stopped.discard(request)
-        known = adversaries().get(request)
-        done = 0 if known is None else known.n_iter_
+        done = adversaries().iterations(request) or 0
         target = min(done + _STRIDE, self.settings.n_iter) if step else self.settings.n_iter
-        if known is not None and done >= target and adversaries().get(request, target) is not None:
+        if done >= target and adversaries().iterations(request, target) == target:
             self.explorer.refresh()
             return
         if done > target:
@@ -183,8 +180,7 @@ class AdversaryStep(Step):
         """Enable what makes sense now, and say so in words."""
         request = AdversaryRequest.of(self.settings)
         busy = self.busy
-        known = adversaries().get(request)
-        done = 0 if known is None else known.n_iter_
+        done = adversaries().iterations(request) or 0
         left = done < self.settings.n_iter
         label = "Train"
         if done and left and request not in self._stopped:
@@ -219,7 +215,7 @@ class AdversaryStep(Step):
         settings = self.settings
         request = AdversaryRequest.of(settings)
         live = growing().get(request)
-        known = adversaries().get(request, settings.n_iter) or adversaries().get(request)
+        known = adversaries().iterations(request, settings.n_iter)
         clip = ClipRequest(
             DataRequest.of(settings),
             settings.stream,
@@ -242,7 +238,7 @@ class AdversaryStep(Step):
             raise NotReady(f"The training did not work.\n{failure}\nPress Train to try again.")
         if known is None:
             raise NotReady("No adversary with these settings yet.\nPress Train: it takes some seconds.")
-        return _Request(_with(clip, request, known.n_iter_), settings.n_iter)
+        return _Request(_with(clip, request, known), settings.n_iter)
 
     def request_of(self, panel: Any, request: _Request) -> _Request:
         """The negatives wait until training has ended."""

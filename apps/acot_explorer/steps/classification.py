@@ -30,11 +30,7 @@ class _Request:
 
 def _classify(request: _Request) -> ClassificationRecord:
     clip = request.clip
-    adversary = None
-    if clip.adversary is not None:
-        adversary = adversaries().get(*clip.adversary)
-        if adversary is None:
-            raise ValueError("The adversary is no longer in memory: please train it again.")
+    adversary = None if clip.adversary is None else adversaries().get(*clip.adversary)
     return classification(
         load_dataset(clip.data),
         clip.stream,

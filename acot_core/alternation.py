@@ -141,7 +141,7 @@ def alternate(
             A, B = x.double() @ U[running], y.double() @ U[running]  # (n,d) @ (d,k) -> (n,k)
             cost = _distances(A.square().sum(2), xy.pp, A @ B.mT, ground_cost)
         else:
-            cost = _distances(xy.xx.diagonal(dim1=1, dim2=2), xy.pp, xy.xp, ground_cost)
+            cost = _distances(xy.norms[0], xy.pp, xy.xp, ground_cost)
         if not whole and isinstance(seeds := options.get("seed"), list):  # one a sequence
             now = options | {"seed": [seeds[i] for i in running.tolist()]}
         else:
@@ -161,6 +161,7 @@ def alternate(
             beta2=beta2,
             eta=eta,
             ground_cost=step_cost,
+            square_norms=xy.norms,
         )
         start = U[running] if iteration else n_subspaces
         result = solve_subspaces(objective, start, solver=solver, n_iter=n_iter, products=xy)

@@ -77,6 +77,8 @@ class ACOTObjective:
         Weights of distortion and order, and the order's margin.
     ground_cost : {"sqeuclidean", "euclidean"}
         Squared as in Eqs. (5) and (13), or not, as in Eq. (4), which needs plan and negatives.
+    square_norms : pair of Tensors (B, n) and (B, m), optional
+        ||x_i||^2 and ||y_j||^2, where plan and negatives are given and these are known already.
 
     Notes
     -----
@@ -108,6 +110,7 @@ class ACOTObjective:
         beta2: float = 10.0,
         eta: float = 0.01,
         ground_cost: GroundCost = "sqeuclidean",
+        square_norms: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         n_sequences, n, _ = frames.shape
         if (images is None) == (plan is None) or (plan is None) != (negatives is None):
@@ -128,13 +131,14 @@ class ACOTObjective:
         lengths = real.sum(1, keepdim=True)
         self.weights = real / lengths  # (B, n)
         self.pair_weights = real[:, :-1] * real[:, 1:] / (lengths - 1).clamp_min(1)  # (B, n-1)
-        self.frame_norm = (self.weights * _square_norms(frames)).sum(1)  # (1/n) ||X||^2, (B,)
+        of_frames = _square_norms(frames) if square_norms is None else square_norms[0]
+        self.frame_norm = (self.weights * of_frames).sum(1)  # (1/n) ||X||^2, (B,)
         # The second half of Z is mixing @ partners, or partners where mixing is None.
         self.frames = frames
         self.plan = self.negative_norms = self.mixing = None
         if plan is not None and negatives is not None:
             self.partners = negatives
-            norms = _square_norms(negatives)
+            norms = _square_norms(negatives) if square_norms is None else square_norms[1]
             if ground_cost == "euclidean":
                 self.plan, self.negative_norms = plan, norms
                 self.image_norm = torch.zeros_like(self.frame_norm)

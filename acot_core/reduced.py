@@ -38,6 +38,11 @@ class FrameProducts(NamedTuple):
     xp: Tensor
     pp: Tensor
 
+    @property
+    def norms(self) -> tuple[Tensor, Tensor]:
+        """||x_i||^2 (B, n) and ||p_j||^2 (B, m)."""
+        return self.xx.diagonal(dim1=1, dim2=2), self.pp
+
     def select(self, index: Tensor) -> FrameProducts:
         """Those of some of the sequences."""
         return FrameProducts(*(each[index] for each in self))

@@ -283,13 +283,11 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     running = _is_running(state, gtol)
     slope = inner(g, d)
     # Where the direction does not descend, steepest descent takes its place (the slope is then -|g| |d|).
-    dd = inner(d, d)
     restart = ~(slope < 0)
-    d = torch.where(restart[:, None, None], -g, d)
-    slope, dd = torch.where(restart, -gg, slope), torch.where(restart, gg, dd)
-    steepest = slope.square() >= (1 - 1e-6) * gg * dd
-
+    d, slope = torch.where(restart[:, None, None], -g, d), torch.where(restart, -gg, slope)
     S = gram(d, d)
+    dd = S.diagonal(dim1=1, dim2=2).sum(1)
+    steepest = restart | (slope.square() >= (1 - 1e-6) * gg * dd)
 
     def move(step: Tensor) -> tuple[Tensor, Tensor]:
         W = U + step[:, None, None] * d

@@ -7,7 +7,7 @@ from typing import Any
 
 import panel as pn
 
-from acot_explorer.heap import share_arenas
+from acot_explorer.heap import keep_little
 from acot_explorer.jobs import runner, visitors
 from acot_explorer.mishaps import ignore_the_departed, tell
 from acot_explorer.page import Explorer
@@ -21,7 +21,7 @@ def build() -> Any:
     """The page of one visitor, ready for ``.servable()``."""
     pn.extension("mathjax", notifications=True, throttled=True, exception_handler=tell)
     sys.setswitchinterval(0.0005)  # training in a thread lets go of the interpreter sooner
-    share_arenas()
+    keep_little()
     runner()
     with visitors().waiting():
         explorer = Explorer()

@@ -5,14 +5,19 @@ from __future__ import annotations
 import ctypes
 import sys
 
-__all__ = ["return_memory", "share_arenas"]
+__all__ = ["keep_little", "return_memory"]
 
-_ARENA_MAX = -8  # of glibc's mallopt: M_ARENA_MAX
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # names of glibc's mallopt
 
 
-def share_arenas(most: int = 2) -> None:
-    """Let all threads that are still to come take memory from a few pools, not from one a thread."""
-    _call("mallopt", _ARENA_MAX, most)
+def keep_little() -> None:
+    """Few pools of memory for all threads that are still to come, and large blocks outside of them.
+
+    Unasked, glibc makes a pool for each thread, and puts ever larger blocks into them, between which holes
+    are left.
+    """
+    _call("mallopt", _ARENA_MAX, 2)
+    _call("mallopt", _MMAP_THRESHOLD, 2**18)
 
 
 def return_memory() -> None:

@@ -59,12 +59,12 @@ class Picture:
 
 @cache
 def _records() -> Memo[Any]:
-    return Memo(256)
+    return Memo(128)
 
 
 @cache
 def _pictures() -> Memo[Picture]:
-    return Memo(256)
+    return Memo(128)
 
 
 def record(spec: FigureSpec, request: Hashable) -> Any:

@@ -148,7 +148,7 @@ def cache_folder(data: DataRequest) -> Path:
 @cache
 def datasets() -> Memo[SequenceDataset]:
     """Data sets of this process that were loaded by name."""
-    return Memo(16)
+    return Memo(8)
 
 
 def load_dataset(request: DataRequest, callback: Callback | None = None) -> SequenceDataset:
@@ -187,8 +187,8 @@ class Adversaries:
     """
 
     def __init__(self) -> None:
-        self._files: Memo[_File] = Memo(256)
-        self._newest: Memo[int] = Memo(256)
+        self._files: Memo[_File] = Memo(64)
+        self._newest: Memo[int] = Memo(64)
         self._at_hand: Memo[Adversary] = Memo(8)
 
     def put(self, request: AdversaryRequest, adversary: Adversary) -> None:
@@ -197,7 +197,7 @@ class Adversaries:
         self._at_hand.put(key, adversary)
         try:
             self._files.put(key, _File(adversary, cache_folder(request.data) / "adversaries"))
-        except OSError:
+        except KeyError:
             _LOG.exception("an adversary stays in memory alone, where later ones will take its place")
         self._newest.put(request, adversary.n_iter_)
 

@@ -11,6 +11,7 @@ import http.cookiejar
 import os
 import re
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.parse
@@ -244,6 +245,36 @@ class TestMemory:
         return_memory()
         assert resident(os.getpid()) < kept - 60
         assert len(among) == 100
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="asks glibc")
+    @pytest.mark.parametrize("asked", [True, False])
+    def test_large_blocks_leave_no_holes(self, asked):
+        if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+            pytest.skip("not glibc")
+        program = f"""
+import os
+from acot_explorer.heap import keep_little
+from benchmarks.explorer_load import resident
+if {asked}:
+    keep_little()
+bytes(2**23)  # unasked, glibc will take blocks of up to this size from its pool from now on
+used = [b"x" * (300_000 + i) for i in range(400)]
+full, among = resident(os.getpid()), used[::20]
+del used
+print(full - resident(os.getpid()))
+"""
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert (float(done.stdout) > 100) == asked
+
+
+def test_the_server_asks_glibc_to_keep_little(monkeypatch):
+    from acot_explorer import app
+
+    asked = []
+    monkeypatch.setattr(app, "keep_little", lambda: asked.append(True))
+    app.build()
+    assert asked == [True]
 
 
 def test_a_page_that_closes_gives_memory_back(monkeypatch):

@@ -197,7 +197,7 @@ class Adversaries:
         self._at_hand.put(key, adversary)
         try:
             self._files.put(key, _File(adversary, cache_folder(request.data) / "adversaries"))
-        except KeyError:
+        except OSError:
             _LOG.exception("an adversary stays in memory alone, where later ones will take its place")
         self._newest.put(request, adversary.n_iter_)
 

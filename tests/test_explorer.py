@@ -36,6 +36,7 @@ from acot_explorer.store import (
     Memo,
     adversaries,
     cache_folder,
+    growing,
     load_dataset,
     train_adversary,
     uploads,
@@ -509,15 +510,20 @@ def test_adversaries_are_read_back_when_others_have_taken_their_place_in_memory(
 
 def test_an_adversary_whose_file_was_taken_away_is_trained_anew_and_a_full_disk_loses_none(monkeypatch):
     request = AdversaryRequest.of(Settings(seed=5, **QUICK))
+    folder = cache_folder(request.data) / "adversaries"
+    before = set(folder.glob("*"))
     whole = train_adversary(request, 20, lambda progress: None)
     others = [replace(request, sigma=0.1 + 0.01 * i) for i in range(20)]
     for other in others:
         adversaries().put(other, whole)
-    for file in (cache_folder(request.data) / "adversaries").iterdir():
+    for file in set(folder.iterdir()) - before:
         file.unlink()
     with pytest.raises(ValueError, match="train it again"):
-        adversaries().get(request, 20)
+        train_adversary(request, 40, lambda progress: None)
+    assert growing().get(request) is None  # nothing is left of the attempt
     assert adversaries().iterations(request) is None
+    with pytest.raises(ValueError, match="train it again"):
+        adversaries().get(request, 20)
 
     def full(self, path):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -203,10 +203,11 @@ class Adversaries:
 
     def iterations(self, request: AdversaryRequest, n_iter: int | None = None) -> int | None:
         """``n_iter`` where an adversary of so many is kept, else those of the newest; None without any."""
-        if n_iter is not None and self._kept((request, n_iter)):
-            return n_iter
-        newest = self._newest.get(request)
-        return newest if newest is not None and self._kept((request, newest)) else None
+        for wanted in (n_iter, self._newest.get(request)):
+            key = (request, wanted)
+            if wanted is not None and (self._files.get(key) or self._at_hand.get(key)) is not None:
+                return wanted
+        return None
 
     def get(self, request: AdversaryRequest, n_iter: int) -> Adversary:
         """The adversary of that many iterations.
@@ -232,9 +233,6 @@ class Adversaries:
         """Forget which is the newest, so that training begins anew."""
         self._newest.drop(request)
 
-    def _kept(self, key: tuple[AdversaryRequest, int]) -> bool:
-        return self._files.get(key) is not None or self._at_hand.get(key) is not None
-
 
 @cache
 def adversaries() -> Adversaries:
@@ -257,6 +255,11 @@ def train_adversary(request: AdversaryRequest, n_iter: int, callback: Callback) 
     n_iter : int
     callback : callable
         Gets `Progress`; may raise `Cancelled`.
+
+    Raises
+    ------
+    ValueError
+        What there was to go on from is not kept any more; the next call begins anew.
     """
     dataset = load_dataset(request.data, callback)
     train, test = dataset.split()
@@ -264,9 +267,9 @@ def train_adversary(request: AdversaryRequest, n_iter: int, callback: Callback) 
     part = [sequences[i] for i in train]
     held_out = ([sequences[i] for i in test], dataset.labels[test]) if len(test) else None
     adversary = Adversary(n_iter=n_iter, device="cpu", **request.arguments())
-    growing().put(request, adversary)
     done = adversaries().iterations(request)
     before = None if done is None else adversaries().get(request, done)
+    growing().put(request, adversary)
     with tempfile.TemporaryDirectory(prefix="acot-") as folder:
         resume = None
         if before is not None and 0 < before.n_iter_ < n_iter:

@@ -78,7 +78,7 @@ class ACOTObjective:
     ground_cost : {"sqeuclidean", "euclidean"}
         Squared as in Eqs. (5) and (13), or not, as in Eq. (4), which needs plan and negatives.
     square_norms : pair of Tensors (B, n) and (B, m), optional
-        ||x_i||^2 and ||y_j||^2, where plan and negatives are given and these are known already.
+        ||x_i||^2, and ||y_j||^2 or those of the images, where they are known already.
 
     Notes
     -----
@@ -131,24 +131,22 @@ class ACOTObjective:
         lengths = real.sum(1, keepdim=True)
         self.weights = real / lengths  # (B, n)
         self.pair_weights = real[:, :-1] * real[:, 1:] / (lengths - 1).clamp_min(1)  # (B, n-1)
-        of_frames = _square_norms(frames) if square_norms is None else square_norms[0]
-        self.frame_norm = (self.weights * of_frames).sum(1)  # (1/n) ||X||^2, (B,)
         # The second half of Z is mixing @ partners, or partners where mixing is None.
-        self.frames = frames
+        partners = images if negatives is None else negatives
+        assert partners is not None
+        self.frames, self.partners = frames, partners
+        of_frames, of_partners = square_norms or (_square_norms(frames), _square_norms(partners))
+        self.frame_norm = (self.weights * of_frames).sum(1)  # (1/n) ||X||^2, (B,)
         self.plan = self.negative_norms = self.mixing = None
-        if plan is not None and negatives is not None:
-            self.partners = negatives
-            norms = _square_norms(negatives) if square_norms is None else square_norms[1]
+        if plan is not None:
             if ground_cost == "euclidean":
-                self.plan, self.negative_norms = plan, norms
+                self.plan, self.negative_norms = plan, of_partners
                 self.image_norm = torch.zeros_like(self.frame_norm)
             else:
                 self.mixing = _row_shares(plan)
-                self.image_norm = (plan.sum(1) * norms).sum(1)
+                self.image_norm = (plan.sum(1) * of_partners).sum(1)
         else:
-            assert images is not None
-            self.partners = images
-            self.image_norm = (self.weights * _square_norms(images)).sum(1)  # (1/n) ||T||^2, (B,)
+            self.image_norm = (self.weights * of_partners).sum(1)  # (1/n) ||T||^2, (B,)
 
     def __len__(self) -> int:
         return len(self.weights)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -23,10 +25,10 @@ def data(B: int = 3, n: int = 8, m: int = 11, d: int = 12, seed: int = 0) -> tup
     return X, Y, emd(cost_matrix(X, Y)).plan
 
 
-def objective(kind: str, **options: float) -> ACOTObjective:
+def objective(kind: str, **options: Any) -> ACOTObjective:
     X, Y, plan = data()
     if kind == "images":
-        return ACOTObjective(X, barycentric_images(plan, Y), **options)  # type: ignore[arg-type]
+        return ACOTObjective(X, barycentric_images(plan, Y), **options)
     return ACOTObjective(X, plan=plan, negatives=Y, ground_cost=kind, **options)  # type: ignore[arg-type]
 
 
@@ -35,6 +37,18 @@ KINDS = ["images", "sqeuclidean", "euclidean"]
 
 def point(k: int = 2, seed: int = 1) -> Tensor:
     return random_point(3, 12, k, torch.Generator().manual_seed(seed), dtype=D)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("which", [0, 1])
+def test_norms_that_are_known_are_not_taken_again(kind: str, which: int) -> None:
+    X, Y, plan = data()
+    partners = barycentric_images(plan, Y) if kind == "images" else Y
+    norms = [rows.square().sum(2) for rows in (X, partners)]
+    U, plain = point(), objective(kind).value(point())
+    assert torch.allclose(objective(kind, square_norms=tuple(norms)).value(U), plain, atol=1e-12)
+    norms[which] = norms[which] + 0.3  # each of the two counts
+    assert not torch.allclose(objective(kind, square_norms=tuple(norms)).value(U), plain, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -235,14 +235,9 @@ def check_labels(labels: Any, n_sequences: int) -> np.ndarray:
 
 def pad(sequences: Sequence[Tensor]) -> PaddedSequences:
     """Put N tensors (n_i, d) into one (N, max n_i, d), zero-padded at the end."""
-    lengths = [len(s) for s in sequences]
-    longest, (d, device) = max(lengths), (sequences[0].shape[1], sequences[0].device)
-    zeros = sequences[0].new_zeros(longest - min(lengths), d)
-    # All rows in one pass over memory; to fill with zeros first would be another.
-    rows = [part for s in sequences for part in (s, zeros[: longest - len(s)])]
-    frames = torch.cat(rows).view(len(lengths), longest, d)
-    real = torch.arange(longest, device=device) < torch.tensor(lengths, device=device)[:, None]
-    return PaddedSequences(frames, real)
+    frames = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+    lengths = torch.tensor([len(s) for s in sequences], device=frames.device)
+    return PaddedSequences(frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None])
 
 
 def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> list[np.ndarray]:

@@ -263,7 +263,7 @@ full, among = resident(os.getpid()), used[::20]
 del used
 print(full - resident(os.getpid()))
 """
-        # dask, which a test may have imported in this process, sets some of glibc's options in its environment.
+        # dask, which a test may have imported, sets some of glibc's options in the environment.
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=ROOT, env=plain, capture_output=True, text=True

@@ -45,16 +45,18 @@ class _SquaredLine:
 
     def __init__(self, objective: ACOTObjective, E: Tensor, F: Tensor, eigenvalues: Tensor) -> None:
         n = objective.weights.shape[1]
-        A, P, DA, DP = E[:, :n], E[:, n:], F[:, :n], F[:, n:]
-        # Coefficients of 1, s and s^2 of the energies and of the inner products with the images: (B, n, 3k).
-        energy = torch.cat([A * A, 2 * A * DA, DA * DA], 2)
-        inner = torch.cat([A * P, A * DP + DA * P, DA * DP], 2)
+        E, F = E.mT, F.mT
+        A, P, DA, DP = E[:, :, :n], E[:, :, n:], F[:, :, :n], F[:, :, n:]
+        # Coefficients of 1, s and s^2 of the energies and of the inner products with the images: (B, 3k, n).
+        energy = torch.cat([A * A, 2 * A * DA, DA * DA], 1)
+        inner = torch.cat([A * P, A * DP + DA * P, DA * DP], 1)
         smooth = 2 * inner - (1 + objective.beta1) * energy
-        self.linear = (objective.weights[:, :, None] * smooth).sum(1, keepdim=True)  # (B, 1, 3k)
+        self.linear = (smooth * objective.weights[:, None, :]).sum(2)[:, None, :]  # (B, 1, 3k)
         self.constant = (objective.beta1 * objective.frame_norm - objective.image_norm)[:, None]
-        self.rise = (energy[:, :-1] - energy[:, 1:]).mT  # (B, 3k, n-1)
-        self.weight = (objective.beta2 * objective.pair_weights)[:, None, :]
-        self.eta = objective.eta
+        # Weights are not negative, so that they may as well be inside of the hinge.
+        weight = (objective.beta2 * objective.pair_weights)[:, None, :]
+        self.rise = (energy[:, :, :-1] - energy[:, :, 1:]) * weight  # (B, 3k, n-1)
+        self.margin = objective.eta * weight
         self.eigenvalues = eigenvalues[:, None, :]
 
     def _functions(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -62,19 +64,14 @@ class _SquaredLine:
         scale = 1 / (1 + s.square() * self.eigenvalues)  # (B, S, k)
         return s, scale, torch.cat([scale, s * scale, s.square() * scale], 2)  # (B, S, 3k)
 
-    def _combine(self, functions: Tensor) -> Tensor:
-        if functions.shape[2] > 3:
-            return functions @ self.rise  # (S,3k) @ (3k,n-1) -> (S,n-1)
-        sums = functions[:, :, :1] * self.rise[:, :1]
-        for j in (1, 2):
-            sums.addcmul_(functions[:, :, j : j + 1], self.rise[:, j : j + 1])
-        return sums
+    def _excess(self, functions: Tensor) -> Tensor:
+        """What the hinge is of: (B, S, n-1)."""
+        return torch.baddbmm(self.margin, functions, self.rise)  # (S,3k) @ (3k,n-1) -> (S,n-1)
 
     def values(self, steps: Tensor) -> Tensor:
-        _, _, functions = self._functions(steps)
-        hinge = self._combine(functions).add_(self.eta).relu_()
+        functions = self._functions(steps)[2]
         smooth = (functions * self.linear).sum(2) + self.constant
-        return smooth + hinge.mul_(self.weight).sum(2)
+        return smooth + self._excess(functions).relu_().sum(2)
 
     def slopes(self, steps: Tensor) -> Tensor:
         s, scale, functions = self._functions(steps)
@@ -82,8 +79,8 @@ class _SquaredLine:
         bend = s * self.eigenvalues * square
         # Derivatives of the three functions: 1/q, s/q and s^2/q for q = 1 + s^2 l.
         changes = torch.cat([-2 * bend, 2 * square - scale, 2 * s * square], 2)
-        active = (self._combine(functions) > -self.eta) * self.weight
-        return (changes * self.linear).sum(2) + (self._combine(changes) * active).sum(2)
+        active = (self._excess(functions) > 0).to(changes)
+        return (changes * (self.linear + active @ self.rise.mT)).sum(2)
 
 
 class _DistanceLine:

@@ -69,6 +69,13 @@ def _times(U: Tensor, M: Tensor) -> Tensor:
     return U * M if M.shape[1] == 1 else U @ M
 
 
+def _minus_times(W: Tensor, U: Tensor, M: Tensor) -> Tensor:
+    """W - UM, in one pass."""
+    if M.shape[1] == 1:
+        return torch.addcmul(W, U, M, value=-1)
+    return torch.baddbmm(W, U, M, alpha=-1)
+
+
 @dataclass(frozen=True)
 class _Turn:
     """What a rule for beta may ask: g is the new gradient, old g and d were carried to where it is."""
@@ -239,7 +246,7 @@ def _gradient(objective: Any, U: Tensor, band: Tensor) -> Tensor:
     """Riemannian gradient, smoothed where the objective knows how to."""
     kinked = getattr(objective, "kinked", False)
     g = objective.smoothed_gradient(U, band) if kinked else objective.gradient(U)
-    return g - _times(U, _inner_product(objective)[0](U, g))
+    return _minus_times(g, U, _inner_product(objective)[0](U, g))
 
 
 def _start(objective: Any, U: Tensor) -> _State:
@@ -290,7 +297,7 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     steepest = restart | (slope.square() >= (1 - 1e-6) * gg * dd)
 
     def move(step: Tensor) -> tuple[Tensor, Tensor]:
-        W = U + step[:, None, None] * d
+        W = torch.addcmul(U, step[:, None, None], d)
         M = gram(W, W)
         return _times(W, _right_factor(M, retraction)), M
 
@@ -316,7 +323,7 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     gg_new = torch.where(running, inner(g_new, g_new), gg)
 
     def carry(W: Tensor) -> Tensor:  # vector transport by projection
-        return W - _times(V, gram(V, W))
+        return _minus_times(W, V, gram(V, W))
 
     d_old = carry(d)
     turn = _Turn(gg=gg_new, oo=gg, dd=dd, g=g_new, d=d_old, carry=lambda: carry(g), inner=inner)
@@ -328,7 +335,7 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
         f=f_new,
         g=g_new,
         gg=gg_new,
-        d=beta[:, None, None] * d_old - g_new,
+        d=(beta[:, None, None] * d_old).sub_(g_new),
         step=torch.where(moved, step, _first_step(gg_new)),
         band=band,
         count=state.count + running,

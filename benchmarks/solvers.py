@@ -161,7 +161,7 @@ def fewest_iterations(
 def pooling(quick: bool) -> list[dict[str, Any]]:
     """On the CPU: both workloads, every k and number of iterations."""
     rng = np.random.default_rng(SEED)
-    size, repeats = (60, 1) if quick else (600, 3)
+    size = 60 if quick else 600
     workloads = {"hmdb-i3d": clips(size, rng), "jhmdb-pose": poses(rng)[: size if quick else None]}
     results = []
     for name, X in workloads.items():
@@ -170,8 +170,10 @@ def pooling(quick: bool) -> list[dict[str, Any]]:
             # Both need k frames: the peer has no completion of a basis.
             at = [i for i in range(len(X)) if len(X[i]) > k]
             for n_iter in (5, 100):
-                stride = 10 if n_iter == 5 else 30
-                some = at[:: 3 if quick else stride]
+                stride, repeats = (10, 7) if n_iter == 5 else (30, 3)
+                if quick:
+                    stride, repeats = 3, 1
+                some = at[::stride]
                 pairs = [(X[i].double().numpy(), Y[i].double().numpy()) for i in some]
                 chosen, others = [X[i] for i in at], [Y[i] for i in at]
                 times: list[float] = []

@@ -3,10 +3,10 @@
 Pooling at the paper's settings (one exact plan, 5 or 100 iterations of conjugate gradient) against a loop
 with `ot.dist`, `ot.emd` and pymanopt, which is given analytic gradients in numpy and double precision;
 IPOT against the plain batched iteration, Xie et al.'s loop in numpy and POT's batched proximal solver. Ours
-and peers alternate, medians are reported, and values stand beside times, as does the time to a value that
-equals the peer's (relative 1e-4) or is lower. The slow peer is timed on every s-th sequence (``peer_stride``
-in the results). Then: growth with each size, memory at the size of HMDB-51, and whether an eigensolver would
-pay. Results go to ``benchmarks/results/solvers.json``.
+and peers alternate, medians are reported (of speed-ups: of the ratios of neighbours in time), and values
+stand beside times, as does the time to a value that equals the peer's (relative 1e-4) or is lower. The slow
+peer is timed on every s-th sequence (``peer_stride`` in the results). Then: growth with each size, memory at
+the size of HMDB-51, and whether an eigensolver would pay. Results go to ``benchmarks/results/solvers.json``.
 """
 
 from __future__ import annotations
@@ -176,33 +176,32 @@ def pooling(quick: bool) -> list[dict[str, Any]]:
                 some = at[::stride]
                 pairs = [(X[i].double().numpy(), Y[i].double().numpy()) for i in some]
                 chosen, others = [X[i] for i in at], [Y[i] for i in at]
-                times: list[float] = []
-                theirs: list[float] = []
-                for _ in range(repeats):
-                    seconds, (values, _) = timed(lambda c=chosen, o=others, k=k, i=n_iter: ours(c, o, k, i))
-                    times.append(seconds)
-                    seconds, reference = timed(
-                        lambda p=pairs, k=k, i=n_iter: np.array([peer(x, y, k, i) for x, y in p])
-                    )
-                    theirs.append(seconds * len(at) / len(some))
-                matching = values[[at.index(i) for i in some]]
+                run = partial(ours, chosen, others, k)
+                reference = np.array([peer(x, y, k, n_iter) for x, y in pairs])
+                value = float(run(n_iter)[0][[at.index(i) for i in some]].mean())
                 enough = fewest_iterations(chosen, others, [at.index(i) for i in some], k, reference.mean())
+                times = np.array([
+                    [
+                        timed(partial(run, n_iter))[0],
+                        timed(lambda p=pairs, k=k, i=n_iter: [peer(x, y, k, i) for x, y in p])[0],
+                        float("nan") if enough is None else timed(partial(run, enough))[0],
+                    ]
+                    for _ in range(repeats)
+                ])  # fmt: skip
+                times[:, 1] *= len(at) / len(some)
+                seconds, theirs, until = np.median(times, 0)
                 row = {
                     "workload": name, "n": len(at), "k": k, "n_iter": n_iter,
-                    "seconds": statistics.median(times), "peer_seconds": statistics.median(theirs),
-                    "frames_per_second": sum(map(len, chosen)) / statistics.median(times),
-                    "speedup": statistics.median(theirs) / statistics.median(times),
-                    "value": float(matching.mean()), "peer_value": float(reference.mean()),
+                    "seconds": seconds, "peer_seconds": theirs,
+                    "frames_per_second": sum(map(len, chosen)) / seconds,
+                    "speedup": np.median(times[:, 1] / times[:, 0]),
+                    "value": value, "peer_value": float(reference.mean()),
                     "iterations_to_peer_value": enough,
                     "peer_stride": len(at) // len(some), "repeats": repeats,
                 }  # fmt: skip
                 if enough is not None:
-                    again = [
-                        timed(lambda c=chosen, o=others, k=k, i=enough: ours(c, o, k, i))[0]
-                        for _ in range(repeats)
-                    ]
-                    row["seconds_to_peer_value"] = statistics.median(again)
-                    row["speedup_to_peer_value"] = row["peer_seconds"] / row["seconds_to_peer_value"]
+                    row["seconds_to_peer_value"] = until
+                    row["speedup_to_peer_value"] = np.median(times[:, 1] / times[:, 2])
                 results.append(row)
                 print(
                     f"{name} k={k} iterations={n_iter}: {row['seconds']:.2f} s, "

@@ -17,6 +17,7 @@ import os
 import random
 import re
 import shutil
+import statistics
 import time
 from collections import Counter
 from pathlib import Path
@@ -172,6 +173,7 @@ def soak(
         "before": before,
         "after": after,
         "growth_MB_per_hour": growth(samples),
+        "median_MB_of_each_ten_minutes": medians(samples),
         "samples": {"columns": ["seconds", "memory_MB", "threads"], "rows": samples},
     }
 
@@ -186,6 +188,14 @@ def growth(samples: list[tuple[float, float, int]]) -> float:
     start = min(_WARM_UP_SECONDS, samples[-1][0] / 2)
     seconds, memory = np.array([row[:2] for row in samples if row[0] >= start]).T
     return round(3600 * float(np.polyfit(seconds, memory, 1)[0]), 1) if len(seconds) > 2 else float("nan")
+
+
+def medians(samples: list[tuple[float, float, int]], seconds: float = 600) -> list[float]:
+    """Median memory of each ten minutes: work in progress, which comes and goes, hardly moves it."""
+    parts: dict[int, list[float]] = {}
+    for at, memory, _ in samples:
+        parts.setdefault(int(at // seconds), []).append(memory)
+    return [round(statistics.median(parts[i]), 1) for i in sorted(parts)]
 
 
 def main() -> None:

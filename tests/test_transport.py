@@ -330,6 +330,44 @@ def test_simplex_gives_the_plans_of_pots_wrapper(monkeypatch: pytest.MonkeyPatch
     assert not few.any()
 
 
+def priced_problem() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Masses and costs of 20 problems, some with padding."""
+    cost, a, b = (each.numpy() for each in problem(20, 30, 60))
+    a[3, 25:], b[5, 40:] = 0, 0
+    return a / a.sum(1, keepdims=True), b / b.sum(1, keepdims=True), cost
+
+
+def test_prices_save_pivots_and_change_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = priced_problem()
+
+    def solved(pivots: int) -> int:
+        return int(simplex.exact_plans(*problems, pivots)[1].sum())
+
+    plans, optimal = simplex.exact_plans(*problems, 100_000)
+    assert optimal.all()
+    soon = [solved(pivots) for pivots in range(50, 400, 50)]
+    monkeypatch.setattr(simplex, "_reduced_costs", lambda a, b, cost: cost)
+    np.testing.assert_allclose(plans, simplex.exact_plans(*problems, 100_000)[0], atol=1e-15)
+    later = [solved(pivots) for pivots in range(50, 400, 50)]
+    assert sum(soon) > sum(later)
+    assert all(x >= y for x, y in zip(soon, later, strict=True))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-320, 1e-300, 1e-30, 1e30, 1e300])
+def test_prices_are_finite_at_any_scale_and_only_prices(scale: float) -> None:
+    a, b, cost = priced_problem()
+    cost = scale * cost
+    reduced = simplex._reduced_costs(a, b, cost)
+    assert np.isfinite(reduced).all()
+
+    def without_prices(c: np.ndarray) -> np.ndarray:
+        return c[:, 1:, 1:] - c[:, :-1, 1:] - c[:, 1:, :-1] + c[:, :-1, :-1]
+
+    np.testing.assert_allclose(
+        without_prices(reduced), without_prices(cost), rtol=0, atol=1e-13 * cost.max() + 1e-322
+    )
+
+
 @pytest.mark.skipif(simplex._routine is None, reason="this build of POT does not show its routine")
 def test_other_threads_work_while_the_simplex_does() -> None:
     cost = np.random.default_rng(0).random((1, 700, 700))

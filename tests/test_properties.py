@@ -15,8 +15,8 @@ projection was another by 0.006 alone than in company.
 
 The deep profile was run on 24 November 2026, in parts: 139200 cases passed, of 32 tests, two of them after
 what they found was mended; the 33rd, company_order_or_batches, ended at the case above. On 28 November, after
-simplex and line search had changed, 42200 new cases of the seven tests that they touch passed (couplings, costs,
-padding, gradients, descent, pooling, Theorem 1). It needs ``--timeout 0``: a test of it takes up to six minutes.
+simplex and line search had changed, 42200 new cases passed of the seven tests that this touches (couplings,
+costs, padding, gradients, descent, pooling, Theorem 1). It needs ``--timeout 0``: one test takes six minutes.
 """
 
 from __future__ import annotations

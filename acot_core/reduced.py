@@ -144,9 +144,7 @@ class ReducedObjective:
     def smoothed_gradient(self, V: Tensor, band: Tensor | None) -> Tensor:
         """Stacked gradient with the hinge's kink spread; see `ACOTObjective.response_gradient`."""
         C = self.objective.response_gradient(self._responses(V), band)
-        if missing := self.metric.shape[1] - C.shape[1]:
-            C = torch.nn.functional.pad(C, (0, 0, 0, missing))
-        return self._stack(C)
+        return self._stack(torch.nn.functional.pad(C, (0, 0, 0, self.metric.shape[1] - C.shape[1])))
 
     def line(self, V: Tensor, D: Tensor, S: Tensor) -> Line:
         """The objective along a retraction; see `ACOTObjective.line`."""

@@ -294,7 +294,7 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     d, slope = torch.where(restart[:, None, None], -g, d), torch.where(restart, -gg, slope)
     S = gram(d, d)
     dd = S.diagonal(dim1=1, dim2=2).sum(1)
-    steepest = restart | (slope.square() >= (1 - 1e-6) * gg * dd)
+    steepest = slope.square() >= (1 - 1e-6) * gg * dd
 
     def move(step: Tensor) -> tuple[Tensor, Tensor]:
         W = torch.addcmul(U, step[:, None, None], d)

@@ -235,13 +235,9 @@ def check_labels(labels: Any, n_sequences: int) -> np.ndarray:
 
 def pad(sequences: Sequence[Tensor]) -> PaddedSequences:
     """Put N tensors (n_i, d) into one (N, max n_i, d), zero-padded at the end."""
-    lengths = [len(s) for s in sequences]
-    n, first = max(lengths), sequences[0]
-    padding = first.new_zeros(n, first.shape[1])
-    # In one stroke: torch's pad_sequence writes twice, zeros and then frames.
-    rows = torch.cat([part for s in sequences for part in (s, padding[len(s) :])])
-    mask = torch.arange(n, device=rows.device) < torch.tensor(lengths, device=rows.device)[:, None]
-    return PaddedSequences(rows.view(len(sequences), n, -1), mask)
+    frames = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+    lengths = torch.tensor([len(s) for s in sequences], device=frames.device)
+    return PaddedSequences(frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None])
 
 
 def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> list[np.ndarray]:

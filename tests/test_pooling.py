@@ -18,6 +18,7 @@ from acot_core import ACOTPooling, Adversary, GrassmannSVC
 from acot_core.alternation import alternate
 from acot_core.baselines import AveragePooling
 from acot_core.datasets import load
+from acot_core.objective import ACOTObjective
 from acot_core.sequences import check_sequences, pad
 from acot_core.threads import one_thread, side_by_side
 
@@ -194,6 +195,22 @@ def test_alternation_stops_one_by_one_and_keeps_its_history():
     assert (gain > -1e-5).all()
     for i, n in enumerate(result.n_alternations.tolist()):
         assert (result.objective[i, 2 * n :] == result.objective[i, 2 * n - 1]).all()
+
+
+@pytest.mark.parametrize("surrogate", [True, False])
+def test_reported_values_are_those_of_the_objective(surrogate):
+    X = pad(check_sequences(ragged(6, low=4, high=9)))
+    Y = random_pooling().fit(X.unpad()).sample_negatives(X.unpad())
+    result = alternate(X, Y, n_subspaces=2, surrogate=surrogate)
+    objective = ACOTObjective(
+        X.frames.double(),
+        mask=X.mask,
+        plan=result.plan.plan.double(),
+        negatives=Y.frames.double(),
+        ground_cost="sqeuclidean" if surrogate else "euclidean",
+    )
+    expected = -objective.value(result.subspace.double())
+    torch.testing.assert_close(result.objective[:, -1].double(), expected, rtol=0, atol=1e-5)
 
 
 def test_explain_gives_what_transform_uses():

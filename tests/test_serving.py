@@ -290,6 +290,15 @@ def test_a_page_that_closes_gives_memory_back(monkeypatch):
     assert given == [True]
 
 
+def test_the_soaks_figures_of_memory():
+    from benchmarks.soak import growth, medians
+
+    samples = [(60.0 * i, 700.0 + i, 8) for i in range(60)]  # a megabyte a minute
+    assert growth(samples) == pytest.approx(60)
+    samples[15] = (900.0, 9999.0, 8)  # work in progress hardly moves a median
+    assert medians(samples) == pytest.approx([704.5, 715, 724.5, 734.5, 744.5, 754.5], abs=1)
+
+
 class TestSoak:
     """`benchmarks.soak`, in short: no error anywhere, and nothing left of the sessions."""
 

@@ -353,6 +353,23 @@ def test_prices_save_pivots_and_change_no_plan(monkeypatch: pytest.MonkeyPatch) 
     assert all(x >= y for x, y in zip(soon, later, strict=True))
 
 
+def test_few_problems_are_priced_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, priced = [], simplex._reduced_costs
+
+    def watched(*problems: np.ndarray) -> np.ndarray:
+        threads.append(torch.get_num_threads())
+        return priced(*problems)
+
+    monkeypatch.setattr(simplex, "_reduced_costs", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        simplex.exact_plans(*priced_problem(), 100_000)
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1]
+
+
 @pytest.mark.parametrize("scale", [0.0, 1e-320, 1e-300, 1e-30, 1e30, 1e300])
 def test_prices_are_finite_at_any_scale_and_only_prices(scale: float) -> None:
     a, b, cost = priced_problem()

@@ -97,17 +97,16 @@ def curve(line: Line, f: Tensor, slope: Tensor, guess: Tensor, longest: Tensor) 
     found = lowest <= f[:, None] + SUFFICIENT_DECREASE * best * slope[:, None]
 
     # A minimum lies between the lowest point and its neighbour downhill: it falls at low and rises at high.
-    rising = line.slopes(best) >= 0
     steps = torch.cat([torch.zeros_like(best), trial, longest[:, None]], 1)
-    low = torch.where(rising, steps.gather(1, at), best)
-    high = torch.where(rising, best, steps.gather(1, at + 2))
+    at = at + (line.slopes(best) < 0)
+    low, high = steps.gather(1, at), steps.gather(1, at + 1)
     fractions = torch.linspace(0, 1, _FINE + 2, dtype=f.dtype, device=f.device)
-    trial = low + (high - low) * fractions  # (B, F + 2), ends included
+    trial = torch.lerp(low, high, fractions)  # (B, F + 2), ends included
     slopes = line.slopes(trial)
     at = (slopes[:, 1:-1] < 0).cumprod(1).sum(1, keepdim=True)  # the last point that still falls
     low, high = trial.gather(1, at), trial.gather(1, at + 1)
     falling, climbing = slopes.gather(1, at), slopes.gather(1, at + 1)
     share = (falling / (falling - climbing)).nan_to_num(1.0).clamp(0, 1)
-    polished = low + share * (high - low)
+    polished = torch.lerp(low, high, share)
     better = line.values(polished) <= lowest
     return torch.where(found, torch.where(better, polished, best), 0)[:, 0]

@@ -247,18 +247,18 @@ class ACOTObjective:
             share = (excess > 0).to(E.dtype)
         else:
             width = (KINK_BAND * self.frame_norm * band)[:, None]
-            share = (excess / (2 * width) + 0.5).clamp(0, 1)
+            share = (excess / (2 * width) + 0.5).clamp_(0, 1)
         active = self.beta2 * self.pair_weights * share
-        slope = -self.beta1 * self.weights  # d objective / d energy, (B, n)
-        slope[:, :-1] += active
-        slope[:, 1:] -= active
+        # Twice the derivative with respect to the energies, (B, n).
+        slope = self.weights * (-2 * (self.beta1 + (self.plan is None)))
+        slope[:, :-1].add_(active, alpha=2)
+        slope[:, 1:].sub_(active, alpha=2)
         if self.plan is None:
-            slope -= self.weights
             W = 2 * self.weights[:, :, None]
-            return torch.cat([2 * slope[:, :, None] * A + W * P, W * A], 1)
+            return torch.cat([torch.addcmul(W * P, slope[:, :, None], A), W * A], 1)
         length = self._distances(A, P, energy)
         ratio = torch.where(length > 0, self.plan / length, 0)
-        slope = 2 * slope - ratio.sum(2)
+        slope -= ratio.sum(2)
         return torch.cat([slope[:, :, None] * A + ratio @ P, ratio.mT @ A], 1)
 
     def line(self, U: Tensor, D: Tensor, S: Tensor) -> Line:

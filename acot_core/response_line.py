@@ -31,11 +31,12 @@ class Line(Protocol):
 
 def make_line(objective: ACOTObjective, E: Tensor, F: Tensor, S: Tensor) -> Line:
     """The line through responses E = ZU with direction F = ZD (B, p, k), where S = D'D (B, k, k)."""
+    E, F = E.mT, F.mT
     if S.shape[-1] == 1:
         eigenvalues = S[:, :, 0]
     else:
         eigenvalues, basis = torch.linalg.eigh(S)
-        E, F = E @ basis, F @ basis
+        E, F = basis.mT @ E, basis.mT @ F
     kind = _SquaredLine if objective.plan is None else _DistanceLine
     return kind(objective, E, F, eigenvalues.clamp_min(0))
 
@@ -45,49 +46,49 @@ class _SquaredLine:
 
     def __init__(self, objective: ACOTObjective, E: Tensor, F: Tensor, eigenvalues: Tensor) -> None:
         n = objective.weights.shape[1]
-        E, F = E.mT, F.mT
-        A, P, DA, DP = E[:, :, :n], E[:, :, n:], F[:, :, :n], F[:, :, n:]
-        # Coefficients of 1, s and s^2 of the energies and of the inner products with the images: (B, 3k, n).
+        A, DA = E[:, :, :n], F[:, :, :n]
+        # What the frames' squares and products with the images add up to is linear in A and in B alike.
+        B = torch.sub(2 * E[:, :, n:], A, alpha=1 + objective.beta1)
+        DB = torch.sub(2 * F[:, :, n:], DA, alpha=1 + objective.beta1)
+        # Coefficients of the three functions, (B, 3k, n). That 1 is such a sum, too, takes care of constants.
+        smooth = torch.cat([A * B, torch.addcmul(A * DB, DA, B), DA * DB], 1)
         energy = torch.cat([A * A, 2 * A * DA, DA * DA], 1)
-        inner = torch.cat([A * P, A * DP + DA * P, DA * DP], 1)
-        smooth = 2 * inner - (1 + objective.beta1) * energy
-        self.linear = (smooth * objective.weights[:, None, :]).sum(2)[:, None, :]  # (B, 1, 3k)
-        self.constant = (objective.beta1 * objective.frame_norm - objective.image_norm)[:, None]
+        one = torch.cat([torch.ones_like(eigenvalues), torch.zeros_like(eigenvalues), eigenvalues], 1)
+        one = one / eigenvalues.shape[1]  # (B, 3k)
+        self.linear = torch.bmm(smooth, objective.weights[:, :, None])[:, :, 0]
+        constant = objective.beta1 * objective.frame_norm - objective.image_norm
+        self.linear = torch.addcmul(self.linear, one, constant[:, None])[:, None, :]  # (B, 1, 3k)
+        rise = torch.add(energy[:, :, :-1] - energy[:, :, 1:], one[:, :, None], alpha=objective.eta)
         # Weights are not negative, so that they may as well be inside of the hinge.
-        weight = (objective.beta2 * objective.pair_weights)[:, None, :]
-        self.rise = (energy[:, :, :-1] - energy[:, :, 1:]) * weight  # (B, 3k, n-1)
-        self.margin = objective.eta * weight
+        self.rise = rise * (objective.beta2 * objective.pair_weights)[:, None, :]  # (B, 3k, n-1)
         self.eigenvalues = eigenvalues[:, None, :]
 
     def _functions(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         s = steps[:, :, None]
-        scale = 1 / (1 + s.square() * self.eigenvalues)  # (B, S, k)
-        return s, scale, torch.cat([scale, s * scale, s.square() * scale], 2)  # (B, S, 3k)
-
-    def _excess(self, functions: Tensor) -> Tensor:
-        """What the hinge is of: (B, S, n-1)."""
-        return torch.baddbmm(self.margin, functions, self.rise)  # (S,3k) @ (3k,n-1) -> (S,n-1)
+        square = s.square()
+        scale = torch.reciprocal(1 + square * self.eigenvalues)  # (B, S, k)
+        return s, scale, torch.cat([scale, s * scale, square * scale], 2)  # (B, S, 3k)
 
     def values(self, steps: Tensor) -> Tensor:
         functions = self._functions(steps)[2]
-        smooth = (functions * self.linear).sum(2) + self.constant
-        return smooth + self._excess(functions).relu_().sum(2)
+        excess = torch.bmm(functions, self.rise)  # (S,3k) @ (3k,n-1) -> (S,n-1)
+        return (functions * self.linear).sum(2) + excess.relu_().sum(2)
 
     def slopes(self, steps: Tensor) -> Tensor:
         s, scale, functions = self._functions(steps)
         square = scale.square()
-        bend = s * self.eigenvalues * square
+        bend = 2 * s * square
         # Derivatives of the three functions: 1/q, s/q and s^2/q for q = 1 + s^2 l.
-        changes = torch.cat([-2 * bend, 2 * square - scale, 2 * s * square], 2)
-        active = (self._excess(functions) > 0).to(changes)
-        return (changes * (self.linear + active @ self.rise.mT)).sum(2)
+        changes = torch.cat([-self.eigenvalues * bend, 2 * square - scale, bend], 2)
+        active = (torch.bmm(functions, self.rise) > 0).to(changes)
+        return (changes * torch.baddbmm(self.linear, active, self.rise.mT)).sum(2)
 
 
 class _DistanceLine:
     """With the distance itself as ground cost: step by step."""
 
     def __init__(self, objective: ACOTObjective, E: Tensor, F: Tensor, eigenvalues: Tensor) -> None:
-        self.objective, self.E, self.F, self.eigenvalues = objective, E, F, eigenvalues
+        self.objective, self.E, self.F, self.eigenvalues = objective, E.mT, F.mT, eigenvalues
 
     def _move(self, s: Tensor) -> tuple[Tensor, Tensor]:
         scale = torch.rsqrt(1 + s[:, None].square() * self.eigenvalues)[:, None, :]  # (B, 1, k)

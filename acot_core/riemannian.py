@@ -46,11 +46,15 @@ class _State:
     f: Tensor  # (b,) values
     g: Tensor  # (b, d, k) Riemannian gradients
     gg: Tensor  # (b,) squared norms of g
-    d: Tensor  # (b, d, k) directions
+    norm: Tensor  # (b,) norms of g
+    d: Tensor  # (b, d, k) directions, beta times the old one less g
+    beta: Tensor  # (b,)
+    slope: Tensor  # (b,) <g, d>, negative
     step: Tensor  # (b,) steps taken last
     count: Tensor  # (b,) iterations
     band: Tensor  # (b,) width of the band in which a kink is smoothed
     stuck: Tensor  # (b,) bool
+    running: Tensor  # (b,) bool
 
     def take(self, keep: Tensor) -> _State:
         return replace(self, **{item.name: getattr(self, item.name)[keep] for item in fields(self)})
@@ -70,10 +74,10 @@ def _times(U: Tensor, M: Tensor) -> Tensor:
 
 
 def _minus_times(W: Tensor, U: Tensor, M: Tensor) -> Tensor:
-    """W - UM, in one pass."""
+    """W - UM."""
     if M.shape[1] == 1:
         return torch.addcmul(W, U, M, value=-1)
-    return torch.baddbmm(W, U, M, alpha=-1)
+    return torch.bmm(U, M).neg_().add_(W)
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class _Turn:
     gg: Tensor  # <g, g>
     oo: Tensor  # <old g, old g>
     dd: Tensor  # <d, d>
+    dg: Tensor  # <d, g>
     g: Tensor
     d: Tensor
     carry: Callable[[], Tensor]  # gives the old gradient, carried to where g is
@@ -99,15 +104,15 @@ def _polak_ribiere(turn: _Turn) -> Tensor:
 
 def _hestenes_stiefel(turn: _Turn) -> Tensor:
     old = turn.carry()
-    gain = turn.inner(turn.d, turn.g) - turn.inner(turn.d, old)
+    gain = turn.dg - turn.inner(turn.d, old)
     return ((turn.gg - turn.inner(turn.g, old)) / gain).clamp_min(0)
 
 
 def _hager_zhang(turn: _Turn) -> Tensor:
     old = turn.carry()
-    go, dg = turn.inner(turn.g, old), turn.inner(turn.d, turn.g)
-    dy, yy = dg - turn.inner(turn.d, old), turn.gg - 2 * go + turn.oo
-    beta = (turn.gg - go - 2 * yy * dg / dy) / dy
+    go = turn.inner(turn.g, old)
+    dy, yy = turn.dg - turn.inner(turn.d, old), turn.gg - 2 * go + turn.oo
+    beta = (turn.gg - go - 2 * yy * turn.dg / dy) / dy
     # The truncation that their theorem of global convergence needs.
     return torch.maximum(beta, -1 / (turn.dd.sqrt() * turn.oo.sqrt().clamp_max(0.01)))
 
@@ -198,27 +203,26 @@ def conjugate_gradient(
     if initial.ndim != 3 or initial.shape[2] > initial.shape[1]:
         raise ValueError(f"initial: expected shape (B, d, k) with k <= d, got {tuple(initial.shape)}")
     clock = Clock("subspace", n_iter, callback)
-    state = _start(objective, initial)
+    state = _start(objective, initial, gtol)
     final = (state.U.clone(), state.count.clone(), state.stuck.clone())
-    value, norm = state.f.clone(), state.gg.sqrt()
+    value, norm = state.f, state.norm
     values, norms = [value], [norm]
     cancelled = False
     for iteration in range(1, n_iter + 1):
         if state.f.device.type == "cpu" or iteration % _CHECK_EVERY == 0:
-            running = _is_running(state, gtol)
-            n_running = int(running.sum())
+            n_running = int(state.running.sum())
             if n_running == 0:
                 break
             # Problems that are done leave the batch as soon as that saves more than the copying costs.
-            if n_running <= 0.75 * len(running):
+            if n_running <= 0.75 * len(state.running):
                 _store(final, state)
-                keep = running.nonzero()[:, 0]
+                keep = state.running.nonzero()[:, 0]
                 state, objective = state.take(keep), objective.select(keep)
         if iteration % _REFRESH_EVERY == 0 and hasattr(objective, "refresh"):
             state.U = objective.refresh(state.U)
         state = _iterate(objective, state, gtol, beta_rule, retraction)
-        value, norm = value.clone(), norm.clone()
-        value[state.index], norm[state.index] = state.f, state.gg.sqrt()
+        value = value.index_copy(0, state.index, state.f)
+        norm = norm.index_copy(0, state.index, state.norm)
         values.append(value)
         norms.append(norm)
         if callback is not None:
@@ -249,10 +253,11 @@ def _gradient(objective: Any, U: Tensor, band: Tensor) -> Tensor:
     return _minus_times(g, U, _inner_product(objective)[0](U, g))
 
 
-def _start(objective: Any, U: Tensor) -> _State:
+def _start(objective: Any, U: Tensor, gtol: float) -> _State:
     band = torch.full_like(U[:, 0, 0], 1.0 if getattr(objective, "kinked", False) else 0.0)
     g = _gradient(objective, U, band)
     gg = _inner_product(objective)[1](g, g)
+    norm = gg.sqrt()
     count = torch.zeros(len(U), dtype=torch.int64, device=U.device)
     index = torch.arange(len(U), device=U.device)
     return _State(
@@ -261,11 +266,15 @@ def _start(objective: Any, U: Tensor) -> _State:
         f=objective.value(U),
         g=g,
         gg=gg,
+        norm=norm,
         d=-g,
+        beta=torch.zeros_like(gg),
+        slope=-gg,
         step=_first_step(gg),
         band=band,
         count=count,
         stuck=count > 0,
+        running=_is_worth_it(norm, band, gtol),
     )
 
 
@@ -274,8 +283,8 @@ def _first_step(gg: Tensor) -> Tensor:
     return gg.clamp_min(torch.finfo(gg.dtype).tiny).rsqrt()
 
 
-def _is_running(state: _State, gtol: float) -> Tensor:
-    return ~state.stuck & ((state.gg.sqrt() > gtol) | (state.band > _NARROWEST))
+def _is_worth_it(norm: Tensor, band: Tensor, gtol: float) -> Tensor:
+    return (norm > gtol) | (band > _NARROWEST)
 
 
 def _store(final: tuple[Tensor, ...], state: _State) -> None:
@@ -286,15 +295,8 @@ def _store(final: tuple[Tensor, ...], state: _State) -> None:
 def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retraction: str) -> _State:
     """One iteration of every problem that is running; the others stay exactly as they are."""
     gram, inner = _inner_product(objective)
-    U, f, g, gg, d = state.U, state.f, state.g, state.gg, state.d
-    running = _is_running(state, gtol)
-    slope = inner(g, d)
-    # Where the direction does not descend, steepest descent takes its place (the slope is then -|g| |d|).
-    restart = ~(slope < 0)
-    d, slope = torch.where(restart[:, None, None], -g, d), torch.where(restart, -gg, slope)
+    U, f, g, gg, d, running = state.U, state.f, state.g, state.gg, state.d, state.running
     S = gram(d, d)
-    dd = S.diagonal(dim1=1, dim2=2).sum(1)
-    steepest = slope.square() >= (1 - 1e-6) * gg * dd
 
     def move(step: Tensor) -> tuple[Tensor, Tensor]:
         W = torch.addcmul(U, step[:, None, None], d)
@@ -304,9 +306,9 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     if hasattr(objective, "line"):
         size = S.abs().sum(1).amax(1).sqrt()  # at least the largest singular value of d
         longest = 10 / size.clamp_min(torch.finfo(f.dtype).tiny)  # turns the subspace by 84 degrees or more
-        step = curve(objective.line(U, d, S), f, slope, torch.minimum(state.step, longest), longest)
+        step = curve(objective.line(U, d, S), f, state.slope, torch.minimum(state.step, longest), longest)
     else:
-        step = backtracking(lambda s: objective.value(move(s)[0]), f, slope, 2 * state.step, running)
+        step = backtracking(lambda s: objective.value(move(s)[0]), f, state.slope, 2 * state.step, running)
     V, M = move(step)
     # A direction that is rounding (all there is where k = d) need not be tangent: nothing moves along it.
     expected = torch.eye(S.shape[1], dtype=S.dtype, device=S.device) + step.square()[:, None, None] * S
@@ -321,23 +323,34 @@ def _iterate(objective: Any, state: _State, gtol: float, beta_rule: str, retract
     band = torch.where(slow, state.band * torch.where(moved, 0.8, 0.25), state.band)
     g_new = _gradient(objective, V, band)
     gg_new = torch.where(running, inner(g_new, g_new), gg)
+    norm = gg_new.sqrt()
 
     def carry(W: Tensor) -> Tensor:  # vector transport by projection
         return _minus_times(W, V, gram(V, W))
 
     d_old = carry(d)
-    turn = _Turn(gg=gg_new, oo=gg, dd=dd, g=g_new, d=d_old, carry=lambda: carry(g), inner=inner)
+    along = inner(g_new, d_old)
+    dd = S.diagonal(dim1=1, dim2=2).sum(1)
+    turn = _Turn(gg=gg_new, oo=gg, dd=dd, dg=along, g=g_new, d=d_old, carry=lambda: carry(g), inner=inner)
     beta = BETA_RULES[beta_rule](turn)
-    beta = torch.where(moved & beta.isfinite(), beta, 0)
+    slope = beta * along - gg_new
+    # Where the new direction would not descend, steepest descent takes its place.
+    descends = moved & (slope < 0) & (slope > -torch.inf)
+    beta, slope = torch.where(descends, beta, 0), torch.where(descends, slope, -gg_new)
+    stuck = state.stuck | (running & ~moved & (state.beta == 0) & (state.band <= _NARROWEST))
     return _State(
         index=state.index,
         U=V,
         f=f_new,
         g=g_new,
         gg=gg_new,
+        norm=norm,
         d=(beta[:, None, None] * d_old).sub_(g_new),
+        beta=beta,
+        slope=slope,
         step=torch.where(moved, step, _first_step(gg_new)),
         band=band,
         count=state.count + running,
-        stuck=state.stuck | (running & ~moved & steepest & (state.band <= _NARROWEST)),
+        stuck=stuck,
+        running=~stuck & _is_worth_it(norm, band, gtol),
     )

@@ -195,32 +195,31 @@ def _principal_block(X: Tensor, k: int) -> Tensor:
 
 
 def top_eigenvectors(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """k largest eigenvalues (B, k), descending, and eigenvectors (B, n, k) of positive matrices (B, n, n)."""
-    if k == 1:
-        return _leading_pair(A)
-    values, vectors = torch.linalg.eigh(A)
-    return values[:, -k:].flip(1), vectors[:, :, -k:].flip(2)
+    """k largest eigenvalues (B, k), descending, and eigenvectors (B, n, k) of positive matrices (B, n, n).
 
-
-def _leading_pair(gram: Tensor, n_squarings: int = 7) -> tuple[Tensor, Tensor]:
-    """Largest eigenvalue (B, 1) and its vector (B, n, 1), by powers where these converge."""
-    power = gram / gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-300)[:, None, None]
-    square = torch.empty_like(power)
-    for _ in range(n_squarings):
-        torch.bmm(power, power, out=square)
-        power, square = square, power
-        power /= power.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-300)[:, None, None]
-    column = power.diagonal(dim1=1, dim2=2).argmax(1)
-    vector = power.gather(2, column[:, None, None].expand(-1, len(power[0]), 1))
-    vector = vector / torch.linalg.vector_norm(vector, dim=1, keepdim=True).clamp_min(1e-300)
-    image = gram @ vector
-    value = (vector * image).sum(1)
-    unsure = torch.linalg.vector_norm(image - value[:, None] * vector, dim=1) > 1e-9 * value
-    if unsure.any():  # the two largest are nearly equal
-        at = unsure[:, 0].nonzero()[:, 0]
-        eigenvalues, vectors = torch.linalg.eigh(gram[at])
-        value[at], vector[at] = eigenvalues[:, -1:], vectors[:, :, -1:]
-    return value, vector
+    In double precision, by subspace iteration with more than k directions; where that has not converged to
+    nine digits (eigenvalues hardly fall), or n is little larger than k, by a full decomposition.
+    """
+    n, p = A.shape[1], 2 * k + 4
+    if 2 * p > n:
+        values, vectors = torch.linalg.eigh(A)
+        return values[:, -k:].flip(1), vectors[:, :, -k:].flip(2)
+    rows, columns = (torch.arange(1, size + 1, dtype=A.dtype, device=A.device) for size in (n, p))
+    Q = torch.cos(torch.outer(rows, columns)).expand(len(A), n, p)  # in no eigenvector's orthogonal complement
+    for _ in range(3):
+        for _ in range(4):
+            Q = torch.bmm(A, Q)
+        Q = torch.linalg.qr(Q).Q
+    values, turn = torch.linalg.eigh(Q.mT @ (A @ Q))
+    values, vectors = values[:, -k:].flip(1), Q @ turn[:, :, -k:].flip(2)
+    residual = torch.linalg.vector_norm(A @ vectors - vectors * values[:, None, :], dim=1)
+    unsure = (residual > 1e-9 * values).any(1)
+    if unsure.any():
+        at = unsure.nonzero()[:, 0]
+        everything = torch.linalg.eigh(A[at])
+        values[at] = everything.eigenvalues[:, -k:].flip(1)
+        vectors[at] = everything.eigenvectors[:, :, -k:].flip(2)
+    return values, vectors
 
 
 def _fix_signs(U: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ __all__ = ["batch_bytes", "block_bytes"]
 
 def block_bytes(device: torch.device) -> int:
     """Bytes of the operands that one product should run over."""
-    return 2**21 if device.type == "cpu" else 2**30
+    return 2**20 if device.type == "cpu" else 2**30
 
 
 def batch_bytes(device: torch.device) -> int:

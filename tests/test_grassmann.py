@@ -103,11 +103,34 @@ def test_principal_subspace_beyond_the_rank() -> None:
         principal_subspace(X, None, 7)
 
 
-def test_leading_pair_where_powers_do_not_converge() -> None:
-    A = torch.diag_embed(torch.tensor([[2.0, 2.0 - 1e-9, 1.0], [5.0, 1.0, 0.0]], dtype=D))
-    values, vectors = top_eigenvectors(A, 1)
-    torch.testing.assert_close(values[:, 0], torch.tensor([2.0, 5.0], dtype=D))
-    torch.testing.assert_close(A @ vectors, values[:, None] * vectors, rtol=0, atol=1e-8)
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_top_eigenvectors_are_those_of_lapack(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 40
+    basis = orthonormalize(torch.randn(n, n, dtype=D, generator=torch.Generator().manual_seed(0)))
+    falling = 0.5 ** torch.arange(n, dtype=D)
+    spectra = {
+        "falling": falling,
+        "nearly equal": torch.cat([falling[:k], falling[k - 1 :][: n - k] * (1 - 1e-6)]),
+        "slow": 1 - 0.01 * torch.arange(n, dtype=D),
+        "low rank": falling * (torch.arange(n) < k),
+        "too low rank": falling * (torch.arange(n) < k - 1) if k > 1 else falling,
+    }
+    A = torch.stack([(basis * spectrum) @ basis.T for spectrum in spectra.values()])
+    A = torch.cat([A, torch.diag_embed(falling.flip(0))[None]])  # the largest last, zeros elsewhere
+    values, vectors = torch.linalg.eigh(A)
+    seen = []
+    full = torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda M: seen.append(M.shape) or full(M))
+    found, V = top_eigenvectors(A, k)
+    assert seen[0] == (6, 2 * k + 4, 2 * k + 4)
+    assert len(seen) == 2 and seen[1][1:] == (n, n)
+    assert 1 <= seen[1][0] <= 4  # neither of those that fall fast
+    torch.testing.assert_close(found, values[:, -k:].flip(1), rtol=0, atol=1e-13)
+    torch.testing.assert_close(V.mT @ V, torch.eye(k, dtype=D).expand(6, k, k), rtol=0, atol=1e-12)
+    torch.testing.assert_close(A @ V, V * found[:, None, :], rtol=0, atol=1e-9)
+    for i in (0, 2, 5):  # where the k-th is well apart from the next
+        expected = vectors[i, :, -k:]
+        torch.testing.assert_close(V[i] @ V[i].T, expected @ expected.T, rtol=0, atol=1e-7)
 
 
 def test_random_point_is_seeded() -> None:

@@ -164,7 +164,7 @@ def alternate(
             square_norms=xy.norms,
         )
         start = U[running] if iteration else n_subspaces
-        result = solve_subspaces(objective, start, solver=solver, n_iter=n_iter, products=xy)
+        result = solve_subspaces(objective, start, solver=solver, n_iter=n_iter, gram=xy.xx)
         first = first or result
         U[running] = result.point
         done[running] += 1

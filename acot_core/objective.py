@@ -18,7 +18,9 @@ from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
+from acot_core.memory import blocks
 from acot_core.response_line import Line, make_line
 from acot_core.transport import GroundCost
 
@@ -39,7 +41,7 @@ def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
     Returns
     -------
     Tensor (B, n, d)
-        Zero where a row of the plan has no mass.
+        In the negatives' dtype; zero where a row of the plan has no mass.
 
     Examples
     --------
@@ -48,12 +50,22 @@ def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
     >>> barycentric_images(plan, negatives).tolist()
     [[[1.0, 0.0], [0.5, 0.5]]]
     """
-    return _row_shares(plan) @ negatives  # (n,m) @ (m,d) -> (n,d)
-
-
-def _row_shares(plan: Tensor) -> Tensor:
-    mass = plan.sum(2, keepdim=True)
-    return plan / torch.where(mass > 0, mass, 1)
+    n_problems, n, m = plan.shape
+    mass = plan.sum(2)
+    images = negatives.new_empty(n_problems, n, negatives.shape[2])
+    if plan.device.type == "cpu":
+        entries = plan.flatten().nonzero()[:, 0]
+        if len(entries) <= n_problems * (n + m):  # a vertex, as exact plans are: few rows to add up
+            image, row = entries // m, entries // (n * m) * m + entries % m
+            count = torch.bincount(image, minlength=n_problems * n)
+            shares = (plan.flatten()[entries] / mass.flatten()[image]).to(negatives)
+            rows = negatives.reshape(n_problems * m, -1)
+            start = count.cumsum(0) - count
+            return embedding_bag(row, rows, start, mode="sum", per_sample_weights=shares).view_as(images)
+    plan = plan / torch.where(mass > 0, mass, 1)[:, :, None]
+    for part, Y in blocks(negatives):
+        images[part] = plan[part].to(Y) @ Y  # (n,m) @ (m,d) -> (n,d)
+    return images
 
 
 def _square_norms(rows: Tensor) -> Tensor:
@@ -131,22 +143,20 @@ class ACOTObjective:
         lengths = real.sum(1, keepdim=True)
         self.weights = real / lengths  # (B, n)
         self.pair_weights = real[:, :-1] * real[:, 1:] / (lengths - 1).clamp_min(1)  # (B, n-1)
-        # The second half of Z is mixing @ partners, or partners where mixing is None.
         partners = images if negatives is None else negatives
         assert partners is not None
-        self.frames, self.partners = frames, partners
         of_frames, of_partners = square_norms or (_square_norms(frames), _square_norms(partners))
         self.frame_norm = (self.weights * of_frames).sum(1)  # (1/n) ||X||^2, (B,)
-        self.plan = self.negative_norms = self.mixing = None
-        if plan is not None:
-            if ground_cost == "euclidean":
-                self.plan, self.negative_norms = plan, of_partners
-                self.image_norm = torch.zeros_like(self.frame_norm)
-            else:
-                self.mixing = _row_shares(plan)
-                self.image_norm = (plan.sum(1) * of_partners).sum(1)
-        else:
+        self.plan = self.negative_norms = None
+        if plan is None:
             self.image_norm = (self.weights * of_partners).sum(1)  # (1/n) ||T||^2, (B,)
+        elif ground_cost == "sqeuclidean":
+            self.image_norm = (plan.sum(1) * of_partners).sum(1)
+            partners = barycentric_images(plan, partners)
+        else:
+            self.plan, self.negative_norms = plan, of_partners
+            self.image_norm = torch.zeros_like(self.frame_norm)
+        self.frames, self.partners = frames, partners  # Z
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -167,7 +177,7 @@ class ACOTObjective:
     def without_rows(self) -> Self:
         """The part that needs responses only: `response_value`, `response_gradient`, `make_line`."""
         part = copy.copy(self)
-        part.frames, part.partners, part.mixing = self.frames[:, :0], self.partners[:, :0], None
+        part.frames, part.partners = self.frames[:, :0], self.partners[:, :0]
         return part
 
     @property
@@ -177,23 +187,13 @@ class ACOTObjective:
 
     def responses(self, U: Tensor) -> Tensor:
         """E = ZU for U (B, d, k): (B, p, k)."""
-        return self.mixed(torch.cat([self.frames @ U, self.partners @ U], 1))
+        return torch.cat([self.frames @ U, self.partners @ U], 1)
 
     def combine(self, C: Tensor) -> Tensor:
         """Z'C for coefficients C (B, p, k): (B, d, k)."""
-        n, shares = self.weights.shape[1], self.shares(C)
+        n = self.weights.shape[1]
         # C'Z instead of Z'C: many times faster for few columns on a CPU.
-        return (shares[:, :n].mT @ self.frames + shares[:, n:].mT @ self.partners).mT
-
-    def mixed(self, R: Tensor) -> Tensor:
-        """Rows of Z from those of frames and partners, or their responses (B, n + m, k): (B, p, k)."""
-        n = self.weights.shape[1]
-        return R if self.mixing is None else torch.cat([R[:, :n], self.mixing.to(R) @ R[:, n:]], 1)
-
-    def shares(self, C: Tensor) -> Tensor:
-        """The transpose of `mixed`: coefficients of frames and partners from those of Z's rows (B, p, k)."""
-        n = self.weights.shape[1]
-        return C if self.mixing is None else torch.cat([C[:, :n], self.mixing.to(C).mT @ C[:, n:]], 1)
+        return (C[:, :n].mT @ self.frames + C[:, n:].mT @ self.partners).mT
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         part = copy.copy(self)

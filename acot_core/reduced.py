@@ -17,14 +17,13 @@ though U is not, and the coordinates are too small for the price to matter.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from acot_core.grassmann import principal_subspace, top_eigenvectors
-from acot_core.memory import block_bytes
+from acot_core.memory import blocks
 from acot_core.objective import ACOTObjective
 from acot_core.response_line import Line, make_line
 
@@ -53,7 +52,7 @@ def frame_products(X: Tensor, P: Tensor) -> FrameProducts:
     n_sequences, n, m = len(X), X.shape[1], P.shape[1]
     products = X.new_empty(n_sequences, n, n + m, dtype=torch.float64)
     pp = X.new_empty(n_sequences, m, dtype=torch.float64)
-    for part, rows in _blocks(X, P):
+    for part, rows in blocks(X, P):
         torch.bmm(rows[:, :n], rows.mT, out=products[part])  # (n,d) @ (d,n+m) -> (n,n+m)
         pp[part] = torch.linalg.vector_norm(rows[:, n:], dim=2).square_()
     return FrameProducts(products[:, :, :n], products[:, :, n:], pp)
@@ -69,8 +68,8 @@ class ReducedObjective:
     initial : Tensor (B, d, k) or int k
         Orthonormal starting point, whose columns join the rows: q = p + k. Or the number of principal
         directions of the frames to start at, which lie in their span already: q = p.
-    products : FrameProducts, optional
-        Of the objective's frames and partners, where they are known already.
+    gram : Tensor (B, n, n), optional
+        XX' in double precision, where it is known already.
 
     Attributes
     ----------
@@ -86,11 +85,11 @@ class ReducedObjective:
         self,
         objective: ACOTObjective,
         initial: Tensor | int,
-        products: FrameProducts | None = None,
+        gram: Tensor | None = None,
     ) -> None:
         self.kinked = objective.kinked
         self.objective = objective.without_rows().to(torch.float64)
-        self.metric = G = _gram(objective, products or frame_products(objective.frames, objective.partners))
+        self.metric = G = _gram(objective, gram)
         self.initial = None if isinstance(initial, int) else initial
         if isinstance(initial, int):
             C = _principal_coordinates(G, self.objective.weights > 0, initial)
@@ -164,10 +163,9 @@ class ReducedObjective:
         ``objective`` is the one this was made from, which holds the rows.
         """
         q, p = self.metric.shape[1], self.objective.n_responses
-        shares = objective.shares(V[:, :p])
         U = V.new_empty(len(V), objective.frames.shape[2], V.shape[2])
-        for part, rows in _blocks(objective.frames, objective.partners):
-            U[part] = (shares[part].mT @ rows).mT  # ((k,n+m) @ (n+m,d))' -> (d,k)
+        for part, rows in blocks(objective.frames, objective.partners):
+            U[part] = (V[part, :p].mT @ rows).mT  # ((k,p) @ (p,d))' -> (d,k)
         if self.initial is not None:
             U += self.initial.to(V) @ V[:, p:q]
         # Rounding of Z'C is all there is to remove: one Cholesky step does.
@@ -175,46 +173,26 @@ class ReducedObjective:
         return torch.linalg.solve_triangular(L.mT, U, upper=True, left=False)
 
 
-def _blocks(*tensors: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Rows of tensors (B, n_i, d) below one another in double precision, (b, n_1 + n_2 + ..., d).
-
-    A few sequences at a time, in memory that stays in the cache and is used again for the next.
-    """
-    first, n_rows = tensors[0], sum(each.shape[1] for each in tensors)
-    n_sequences, d = len(first), first.shape[2]
-    block = max(1, min(n_sequences, block_bytes(first.device) // (n_rows * d * 8)))
-    memory = first.new_empty(block, n_rows, d, dtype=torch.float64)
-    for i in range(0, n_sequences, block):
-        part = slice(i, min(i + block, n_sequences))
-        rows, at = memory[: part.stop - i], 0
-        for each in tensors:
-            rows[:, at : at + each.shape[1]] = each[part]
-            at += each.shape[1]
-        yield part, rows
-
-
-def _gram(objective: ACOTObjective, products: FrameProducts) -> Tensor:
-    """ZZ' (B, p, p)."""
+def _gram(objective: ACOTObjective, gram: Tensor | None) -> Tensor:
+    """ZZ' (B, p, p); ``gram`` is XX', where it is known."""
     n, p = objective.frames.shape[1], objective.n_responses
-    xp, mixing = products.xp, objective.mixing
-    if mixing is not None:
-        mixing = mixing.double()
-        xp = xp @ mixing.mT  # (n,m) @ (m,n) -> (n,n)
-    G = xp.new_empty(len(xp), p, p)
-    G[:, :n, :n], G[:, :n, n:], G[:, n:, :n] = products.xx, xp, xp.mT
-    for part, P in _blocks(objective.partners):
-        T = P if mixing is None else mixing[part] @ P  # (n,m) @ (m,d) -> (n,d)
-        G[part, n:, n:] = T @ T.mT
+    known = 0 if gram is None else n
+    G = objective.frames.new_empty(len(objective), p, p, dtype=torch.float64)
+    for part, rows in blocks(objective.frames, objective.partners):
+        lower = rows[:, known:] @ rows.mT  # (p-n,d) @ (d,p) -> (p-n,p)
+        G[part, known:], G[part, :known, known:] = lower, lower[:, :, :known].mT
+        if gram is not None:
+            G[part, :n, :n] = gram[part]
     return G
 
 
 def _responses(objective: ACOTObjective, U: Tensor) -> Tensor:
     """ZU (B, p, k), in double precision."""
     U = U.double()
-    products = U.new_empty(len(U), objective.frames.shape[1] + objective.partners.shape[1], U.shape[2])
-    for part, rows in _blocks(objective.frames, objective.partners):
-        torch.bmm(rows, U[part], out=products[part])  # (n+m,d) @ (d,k) -> (n+m,k)
-    return objective.mixed(products)
+    E = U.new_empty(len(U), objective.n_responses, U.shape[2])
+    for part, rows in blocks(objective.frames, objective.partners):
+        torch.bmm(rows, U[part], out=E[part])  # (p,d) @ (d,k) -> (p,k)
+    return E
 
 
 def _principal_coordinates(gram: Tensor, real: Tensor, k: int) -> Tensor | None:

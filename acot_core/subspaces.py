@@ -16,7 +16,7 @@ from torch import Tensor
 from acot_core.grassmann import principal_subspace
 from acot_core.objective import ACOTObjective
 from acot_core.progress import Callback
-from acot_core.reduced import FrameProducts, ReducedObjective
+from acot_core.reduced import ReducedObjective
 from acot_core.riemannian import RCGResult, conjugate_gradient, pymanopt_conjugate_gradient
 
 __all__ = ["Coordinates", "SubspaceSolver", "solve_subspaces"]
@@ -32,7 +32,7 @@ def solve_subspaces(
     solver: SubspaceSolver = "rcg",
     n_iter: int = 5,
     coordinates: Coordinates = "auto",
-    products: FrameProducts | None = None,
+    gram: Tensor | None = None,
     callback: Callback | None = None,
     **options: Any,
 ) -> RCGResult:
@@ -51,8 +51,8 @@ def solve_subspaces(
     coordinates : {"auto", "ambient"}
         Where to iterate: in the span where it is smaller than the features' space, or always in the latter.
         Both run in double precision and give the same points.
-    products : FrameProducts, optional
-        Of the objective's frames and partners, where they are known already.
+    gram : Tensor (B, n, n), optional
+        XX' of the objective's frames in double precision, where it is known already.
     callback : callable, optional
         Passed to the solver.
     **options
@@ -80,7 +80,7 @@ def solve_subspaces(
     d = objective.frames.shape[2]
     k = initial if isinstance(initial, int) else initial.shape[2]
     if solver == "rcg" and coordinates == "auto" and objective.n_responses + k < d:
-        reduced = ReducedObjective(objective, initial, products)
+        reduced = ReducedObjective(objective, initial, gram)
         result = conjugate_gradient(reduced, reduced.start, n_iter=n_iter, callback=callback, **options)
         return replace(result, point=reduced.lift(objective, result.point))
     objective = objective.to(torch.float64)

@@ -299,7 +299,9 @@ def growth(quick: bool) -> list[dict[str, Any]]:
                 seconds, plan = timed(lambda c=cost - 2 * products.xp: emd(c).plan)
                 times["plan"].append(seconds)
                 objective = ACOTObjective(batch.frames, plan=plan, negatives=negatives.frames)
-                seconds, small = timed(lambda o=objective, k=at["k"], p=products: ReducedObjective(o, k, p))
+                seconds, small = timed(
+                    lambda o=objective, k=at["k"], p=products: ReducedObjective(o, k, p.xx)
+                )
                 taken += seconds
                 seconds, found = timed(lambda o=small: conjugate_gradient(o, o.start, n_iter=5))
                 times["descent"].append(seconds)

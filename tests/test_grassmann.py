@@ -123,7 +123,8 @@ def test_top_eigenvectors_are_those_of_lapack(k: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.linalg, "eigh", lambda M: seen.append(M.shape) or full(M))
     found, V = top_eigenvectors(A, k)
     assert seen[0] == (6, 2 * k + 4, 2 * k + 4)
-    assert len(seen) == 2 and seen[1][1:] == (n, n)
+    assert len(seen) == 2
+    assert seen[1][1:] == (n, n)
     assert 1 <= seen[1][0] <= 4  # neither of those that fall fast
     torch.testing.assert_close(found, values[:, -k:].flip(1), rtol=0, atol=1e-13)
     torch.testing.assert_close(V.mT @ V, torch.eye(k, dtype=D).expand(6, k, k), rtol=0, atol=1e-12)

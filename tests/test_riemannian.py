@@ -190,8 +190,8 @@ def test_cuda_equals_cpu() -> None:
 def test_rules_for_beta_are_those_of_the_literature() -> None:
     g, old, d = (torch.tensor([[[x], [y]]], dtype=torch.float64) for x, y in ((3, 1), (1, 2), (-2, 1)))
     turn = _Turn(
-        gg=torch.tensor([10.0]), oo=torch.tensor([5.0]), dd=torch.tensor([5.0]), dg=torch.tensor([-5.0]), g=g, d=d,
-        carry=lambda: old, inner=lambda U, V: (U * V).sum((1, 2)),
+        gg=torch.tensor([10.0]), oo=torch.tensor([5.0]), dd=torch.tensor([5.0]), dg=torch.tensor([-5.0]),
+        g=g, d=d, carry=lambda: old, inner=lambda U, V: (U * V).sum((1, 2)),
     )  # fmt: skip
     # <g, old> = 5, <d, g> = -5, <d, old> = 0, y = g - old = (2, -1), <y, y> = 5, <d, y> = -5.
     expected = {

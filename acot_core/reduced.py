@@ -179,8 +179,8 @@ def _gram(objective: ACOTObjective, gram: Tensor | None) -> Tensor:
     known = 0 if gram is None else n
     G = objective.frames.new_empty(len(objective), p, p, dtype=torch.float64)
     for part, rows in blocks(objective.frames, objective.partners):
-        lower = rows[:, known:] @ rows.mT  # (p-n,d) @ (d,p) -> (p-n,p)
-        G[part, known:], G[part, :known, known:] = lower, lower[:, :, :known].mT
+        right = rows @ rows[:, known:].mT  # (p,d) @ (d,p-n) -> (p,p-n)
+        G[part, :, known:], G[part, known:, :known] = right, right[:, :known].mT
         if gram is not None:
             G[part, :n, :n] = gram[part]
     return G

@@ -13,7 +13,7 @@ from acot_core.objective import ACOTObjective, barycentric_images
 from acot_core.reduced import ReducedObjective
 from acot_core.riemannian import conjugate_gradient
 from acot_core.subspaces import solve_subspaces
-from acot_core.transport import cost_matrix, emd
+from acot_core.transport import METHODS, cost_matrix, emd
 
 D = torch.float64
 
@@ -156,6 +156,36 @@ def test_one_frame_has_no_order_term() -> None:
     assert (f.terms(point())["order"] == 0).all()
     assert f.gradient(point()).isfinite().all()
     assert not f.kinked
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, D])
+@pytest.mark.parametrize("method", ["emd", "sinkhorn"])  # few entries, and all of them
+def test_images_are_weighted_means_of_negatives(method: str, dtype: torch.dtype) -> None:
+    X, Y, _ = data(B=4)
+    a, b = torch.full((4, 8), 1 / 8, dtype=D), torch.full((4, 11), 1 / 11, dtype=D)
+    a[1, 5:], b[1, 7:] = 0, 0  # padding
+    a[2] = torch.arange(8)
+    a, b = a / a.sum(1, keepdim=True), b / b.sum(1, keepdim=True)
+    plan = METHODS[method](cost_matrix(X, Y), a, b).plan
+    Y = Y.to(dtype)
+    images = barycentric_images(plan, Y)
+    expected = torch.zeros(4, 8, 12, dtype=D)
+    for i, t in plan.sum(2).nonzero().tolist():
+        expected[i, t] = plan[i, t] / plan[i, t].sum() @ Y[i].double()
+    assert images.dtype == dtype
+    torch.testing.assert_close(images.double(), expected, rtol=0, atol=1e-6 if dtype != D else 1e-12)
+    assert (images[1, 5:] == 0).all()
+    # Neither the batch nor padding touches a bit of what an exact plan gives.
+    if method == "emd":
+        assert torch.equal(barycentric_images(plan[1:2, :5, :7], Y[1:2, :7])[0], images[1, :5])
+
+
+def test_few_rows_are_added_up_where_the_plan_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, Y, plan = data()
+    monkeypatch.setattr("acot_core.objective.blocks", None)  # products of matrices are not taken
+    barycentric_images(plan, Y)
+    with pytest.raises(TypeError):
+        barycentric_images(torch.full_like(plan, 1 / 88), Y)
 
 
 def test_batch_equals_loop_with_ragged_lengths() -> None:

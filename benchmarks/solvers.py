@@ -298,7 +298,10 @@ def growth(quick: bool) -> list[dict[str, Any]]:
                 cost = products.xx.diagonal(dim1=1, dim2=2)[:, :, None] + products.pp[:, None, :]
                 seconds, plan = timed(lambda c=cost - 2 * products.xp: emd(c).plan)
                 times["plan"].append(seconds)
-                objective = ACOTObjective(batch.frames, plan=plan, negatives=negatives.frames)
+                seconds, objective = timed(
+                    lambda b=batch, p=plan, o=negatives: ACOTObjective(b.frames, plan=p, negatives=o.frames)
+                )
+                taken += seconds
                 seconds, small = timed(
                     lambda o=objective, k=at["k"], p=products: ReducedObjective(o, k, p.xx)
                 )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from acot_core.grassmann import distance, random_point
+from acot_core.line_search import backtracking
 from acot_core.objective import ACOTObjective
 from acot_core.progress import Cancelled
 from acot_core.riemannian import (
@@ -140,6 +141,56 @@ def test_finished_problems_do_not_move() -> None:
     assert result.n_iter.tolist()[1] == 0
     assert result.n_iter.tolist()[0] == 20
     assert torch.equal(result.history["value"][:, 1], result.history["value"][:1, 1].expand(21))
+
+
+@pytest.mark.parametrize("wild", [torch.inf, -torch.inf, torch.nan, 3.0, -3.0])
+def test_directions_descend_whatever_a_rule_says(wild: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+
+    def search(value_at, f, slope, first, running, **options):
+        h = 1e-3 * first
+        difference = (value_at(h) - value_at(-h)) / (2 * h)
+        torch.testing.assert_close(slope[running], difference[running], rtol=1e-2, atol=1e-6)
+        assert (slope[running] < 0).all()
+        searched.append(len(f))
+        return backtracking(value_at, f, slope, first, running, **options)
+
+    monkeypatch.setattr("acot_core.riemannian.backtracking", search)
+    monkeypatch.setitem(BETA_RULES, "wild", lambda turn: torch.full_like(turn.gg, wild))
+    U0 = random_point(6, 12, 3, torch.Generator().manual_seed(1), dtype=D)
+    result = conjugate_gradient(Dominant(matrices()), U0, n_iter=12, beta_rule="wild")
+    assert len(searched) == 12
+    assert (result.history["value"].diff(dim=0) < 0).all()
+    if not abs(wild) < torch.inf:  # of no use at all
+        steepest = conjugate_gradient(Dominant(matrices()), U0, n_iter=12, beta_rule="steepest-descent")
+        assert torch.equal(result.point, steepest.point)
+
+
+def test_stops_where_not_even_the_steepest_descent_descends() -> None:
+    """Not before: a direction that fails is followed by the steepest descent."""
+
+    class Moody(Dominant):
+        calls = 0
+
+        def gradient(self, U: Tensor) -> Tensor:
+            self.calls += 1
+            return super().gradient(U)
+
+        def value(self, U: Tensor) -> Tensor:  # nothing is gained in the third iteration
+            return super().value(U) + (self.calls == 3)
+
+    U0 = random_point(6, 12, 3, torch.Generator().manual_seed(1), dtype=D)
+    moody = Moody(matrices())
+    result = conjugate_gradient(moody, U0, n_iter=6)
+    values = result.history["value"]
+    assert (values[3] == values[2]).all()
+    assert (values[4:].diff(dim=0) < 0).all()
+    assert result.reason == ("iterations",) * 6
+    # At the optimum, with a tolerance that is never met.
+    ended = conjugate_gradient(Dominant(matrices()), U0, n_iter=2000, gtol=0)
+    assert ended.reason == ("no decrease",) * 6
+    assert (ended.n_iter < 1000).all()
+    assert (ended.gradient_norm < 1e-5).all()
 
 
 def test_callback_and_cancel() -> None:

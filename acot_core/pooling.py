@@ -216,8 +216,8 @@ class ACOTPooling(SubspacePooling):
         return self.adversary_.sample(sequences, self.n_negatives, self.seed_)
 
     def _pool_batches(self, sequences: list[Tensor]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        # Frames, negatives and images in d dimensions, in single precision, a block in double; products, costs,
-        # plans and coordinates between them in double.
+        # Frames, negatives and images in d dimensions, in single precision and a block in double; products,
+        # costs, plans and coordinates between them in double.
         m = [number_of_negatives(self.n_negatives, len(s)) for s in sequences]
         rows = [len(s) + m_i for s, m_i in zip(sequences, m, strict=True)]
         row_bytes = 4 * (2 * self.n_features_in_ + 16 * max(m))

@@ -23,6 +23,19 @@ def test_the_measured_tables_are_those_of_the_results():
     assert readme.filled(README) == README, "run python -m benchmarks.readme"
 
 
+def test_every_measured_table_names_its_command():
+    unnamed = []
+    for marker in re.finditer(r"<!-- (\w+) -->", README):
+        file = ROOT / f"benchmarks/results/{marker[1]}.json"
+        if not file.exists() or "command" not in (result := json.loads(file.read_text())):
+            continue
+        before = README[: marker.start()]
+        text = " ".join(before[before.rindex("\n**") :].split())
+        _, *options = result["command"].split(" --")
+        unnamed += [(marker[1], option) for option in options if f"--{option}" not in text]
+    assert not unnamed
+
+
 def test_every_link_of_readme_leads_somewhere():
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert len(links) > 5

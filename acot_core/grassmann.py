@@ -205,7 +205,7 @@ def top_eigenvectors(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
         values, vectors = torch.linalg.eigh(A)
         return values[:, -k:].flip(1), vectors[:, :, -k:].flip(2)
     rows, columns = (torch.arange(1, size + 1, dtype=A.dtype, device=A.device) for size in (n, p))
-    Q = torch.cos(torch.outer(rows, columns)).expand(len(A), n, p)  # orthogonal to no eigenvector
+    Q = torch.cos(torch.outer(rows, columns)).expand(len(A), n, p)  # generic, whatever the padding
     for _ in range(3):
         for _ in range(4):
             Q = torch.bmm(A, Q)

@@ -52,7 +52,6 @@ def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
     """
     n_problems, n, m = plan.shape
     mass = plan.sum(2)
-    images = negatives.new_empty(n_problems, n, negatives.shape[2])
     if plan.device.type == "cpu":
         entries = plan.flatten().nonzero()[:, 0]
         if len(entries) <= n_problems * (n + m):  # a vertex, as exact plans are: few rows to add up
@@ -61,8 +60,10 @@ def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
             shares = (plan.flatten()[entries] / mass.flatten()[image]).to(negatives)
             rows = negatives.reshape(n_problems * m, -1)
             start = count.cumsum(0) - count
-            return embedding_bag(row, rows, start, mode="sum", per_sample_weights=shares).view_as(images)
+            images = embedding_bag(row, rows, start, mode="sum", per_sample_weights=shares)
+            return images.view(n_problems, n, -1)
     plan = plan / torch.where(mass > 0, mass, 1)[:, :, None]
+    images = negatives.new_empty(n_problems, n, negatives.shape[2])
     for part, Y in blocks(negatives):
         images[part] = plan[part].to(Y) @ Y  # (n,m) @ (m,d) -> (n,d)
     return images
@@ -250,7 +251,8 @@ class ACOTObjective:
             share = (excess / (2 * width) + 0.5).clamp_(0, 1)
         active = self.beta2 * self.pair_weights * share
         # Twice the derivative with respect to the energies, (B, n).
-        slope = self.weights * (-2 * (self.beta1 + (self.plan is None)))
+        squares = 1 + self.beta1 if self.plan is None else self.beta1
+        slope = -2 * squares * self.weights
         slope[:, :-1].add_(active, alpha=2)
         slope[:, 1:].sub_(active, alpha=2)
         if self.plan is None:

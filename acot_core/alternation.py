@@ -8,7 +8,8 @@ subspace step starts at the principal directions of X, and every later half-step
 
 Of the frames and the negatives both half-steps need little more than inner products, which are taken once, in
 double precision: rounding in single precision, which depends on how sequences are batched, would be amplified
-by the alternation.
+by the alternation. The images of the frames are in the frames' precision: an exact plan adds them up one by
+one, the same way in every batch.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ projection was another by 0.006 alone than in company.
 The deep profile was run on 24 November 2026, in parts: 139200 cases passed, of 32 tests, two of them after
 what they found was mended; the 33rd, company_order_or_batches, ended at the case above. On 28 November, after
 simplex and line search had changed, 42200 new cases passed of the seven tests that this touches (couplings,
-costs, padding, gradients, descent, pooling, Theorem 1). It needs ``--timeout 0``: one test takes six minutes.
+costs, padding, gradients, descent, pooling, Theorem 1); later that day, after images and eigenvectors had, so
+did the seven of gradients, descent, principal subspaces and pooling, company_order_or_batches among them. It
+needs ``--timeout 0``: one test takes six minutes.
 """
 
 from __future__ import annotations

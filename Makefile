@@ -4,11 +4,10 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 PORT    ?= 5006
 WORKERS ?= 2
-MODULES := $(shell find acot_core -name '*.py' ! -name __main__.py | sed 's,/__init__.py$$,,; s,.py$$,,; s,/,.,g' | sort)
 CONSTRAINTS ?= constraints.txt
 PINS    ?= torch==2.13.0
 
-.PHONY: explore lab test test-core test-browser test-oldest lint audit format bench docs clean help
+.PHONY: explore lab test test-core test-process test-browser test-oldest lint coverage audit format gpu bench docs clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,35 +26,56 @@ test: $(VENV)/.dev  ## unit, notebook and browser tests
 test-core: $(VENV)/.dev  ## unit and notebook tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser" $(ARGS)
 
-test-browser: $(VENV)/.dev  ## tests in Chromium, one after the other (skipped where there is none)
+# One of three, by the day; all of them run every night.
+PROCESS ?= $(word $(shell expr $$(date +%-j) % 3 + 1),float64 no_grad warnings)
+
+test-process: $(VENV)/.dev  ## a few quick unit tests in a process that its user has set up otherwise
+	OMP_NUM_THREADS=1 ACOT_TEST_PROCESS=$(PROCESS) $(BIN)/python -m pytest -n $(WORKERS) -m "not browser" \
+	  tests/transport tests/baselines tests/gan/test_negatives.py tests/test_sequences.py tests/test_reports.py
+
+test-browser: $(VENV)/.dev  ## tests in Chromium (skipped where there is none)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser
 
 test-oldest:     ## unit and notebook tests with the oldest versions that pyproject allows, but PINS
 	$(MAKE) .venv-oldest/bin/python VENV=.venv-oldest
-	.venv-oldest/bin/python tests/lowest.py $(PINS) > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python tests/helpers/lowest.py $(PINS) > .venv-oldest/constraints.txt
 	$(MAKE) test-core VENV=.venv-oldest CONSTRAINTS=.venv-oldest/constraints.txt
 
-lint: $(VENV)/.dev  ## ruff (check and format) and mypy
+lint: $(VENV)/.dev  ## ruff (check and format), mypy, spelling, workflows and Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/hadolint Dockerfile
+
+coverage: $(VENV)/.dev  ## which lines and branches the unit tests run, in coverage.txt
+	$(MAKE) test-core ARGS="--cov --cov-report= $(ARGS)"
+	$(BIN)/coverage report > coverage.txt; tail -1 coverage.txt
 
 audit: $(VENV)/.dev  ## known vulnerabilities of the tested versions (fails where the advisories are not reached)
 	$(BIN)/python -m pip install -c constraints.txt pip-audit
 	$(BIN)/pip-audit --strict --disable-pip --no-deps -r constraints.txt
 
-format: $(VENV)/.dev  ## let ruff mend what it can
+format: $(VENV)/.dev  ## let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+gpu: $(VENV)/.dev  ## every GPU test and timing, a table last (small sizes on the CPU where there is no GPU)
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 bench: $(VENV)/.dev  ## all benchmarks, on the GPU too where there is one; results in benchmarks/results
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.dev  ## API documentation from the docstrings, in docs/api
-	$(BIN)/pdoc --math --docformat numpy --output-directory docs/api $(MODULES)
+docs: $(VENV)/.dev  ## the documentation site, in docs/_build/html: warnings are errors, links are checked
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check.py docs/_build/html
 
 clean:           ## remove the virtual environment and every cache
-	rm -rf $(VENV) .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/api
+	rm -rf $(VENV) .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis docs/_build docs/notebooks/*.ipynb dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -63,7 +83,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.app: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
-	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e '.[app,datasets]'
+	$(BIN)/python -m pip install --no-compile -c $(CONSTRAINTS) -e '.[app]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python

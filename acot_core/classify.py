@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,16 +12,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
-from acot_core.grassmann import projection_kernel
+from acot_core._utils.checks import check_choice, check_number
+from acot_core._utils.threads import single_threaded
+from acot_core.riemannian.grassmann import projection_kernel
 from acot_core.sequences import check_labels
-from acot_core.threads import one_thread
 
 __all__ = ["GrassmannSVC", "StreamFusion", "grassmann_kernel", "zip_streams"]
 
 _TOLERANCE = 1e-3  # departure from U'U = I that rounding in float32 explains, with room
 
 
-def grassmann_kernel(U: np.ndarray, V: np.ndarray, gamma: float = 1.0) -> np.ndarray:
+def grassmann_kernel(
+    U: np.ndarray, V: np.ndarray, gamma: float | None = None, kernel: str = "exponential"
+) -> np.ndarray:
     """The kernel of Eq. (14), exp(γ (||U_i'V_j||_F^2 - k)), for all pairs of two sets of subspaces.
 
     Eq. (14) has no "- k". The constant factor exp(-γ k) makes the diagonal one, keeps large γ from
@@ -31,33 +35,42 @@ def grassmann_kernel(U: np.ndarray, V: np.ndarray, gamma: float = 1.0) -> np.nda
     U : array (N, d, k)
     V : array (M, d, k)
         Orthonormal bases.
-    gamma : float
-        Bandwidth γ > 0.
+    gamma : float, optional
+        Bandwidth γ > 0. Default: 1 / k.
+    kernel : {"exponential", "linear"}
+        "linear" is the projection kernel itself, ||U_i'V_j||_F^2 / k, which needs no bandwidth.
 
     Returns
     -------
     float64 array (N, M)
     """
-    with one_thread():
-        overlap = projection_kernel(torch.as_tensor(U).double(), torch.as_tensor(V).double()).numpy()
-    return np.exp(gamma * (overlap - U.shape[2]))
+    with single_threaded(), torch.no_grad():
+        overlap = projection_kernel(*(torch.tensor(np.asarray(bases)).double() for bases in (U, V))).numpy()
+    k = U.shape[2]
+    return overlap / k if kernel == "linear" else np.exp((1 / k if gamma is None else gamma) * (overlap - k))
 
 
+@dataclass(repr=False, eq=False)
 class GrassmannSVC(ClassifierMixin, BaseEstimator):
     """Support vector classifier of subspaces by the kernel of Eq. (14).
 
     Parameters
     ----------
-    gamma : float, default 1
-        Bandwidth γ.
+    gamma : float or "scale", default "scale"
+        Bandwidth γ. "scale" is 1 / k: overlaps ||U_i'V_j||^2 run from 0 to k, and with a γ that does not
+        follow k the kernel of k >= 4 is nearly the identity.
     C : float, default 10
         The SVM's penalty.
+    kernel : {"exponential", "linear"}, default "exponential"
+        That of Eq. (14), or the projection kernel ||U'V||_F^2 / k in its exponent, which takes no γ.
 
     Attributes
     ----------
     classes_ : array (c,)
     bases_ : array (N, d, k)
         The training subspaces.
+    gamma_ : float
+        The γ that was used.
     svc_ : sklearn.svm.SVC
 
     Examples
@@ -68,9 +81,10 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
     ['x', 'x', 'y', 'y']
     """
 
-    def __init__(self, gamma: float = 1.0, C: float = 10.0) -> None:
-        self.gamma = gamma
-        self.C = C
+    gamma: float | str = "scale"
+    C: float = 10.0
+    _: KW_ONLY
+    kernel: str = "exponential"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -86,13 +100,15 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
         ValueError
             X is not a set of orthonormal bases, or y does not match it.
         """
-        for name in ("gamma", "C"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)!r}")
+        if not (isinstance(self.gamma, str) and self.gamma == "scale"):
+            check_number("gamma", self.gamma, positive=True)
+        check_number("C", self.C, positive=True)
+        check_choice("kernel", self.kernel, ("exponential", "linear"))
         bases = _check_bases(X)
         labels = check_labels(y, len(bases))
+        self.gamma_ = 1 / bases.shape[2] if self.gamma == "scale" else float(self.gamma)
         self.svc_ = SVC(C=self.C, kernel="precomputed", random_state=0).fit(
-            grassmann_kernel(bases, bases, self.gamma), labels
+            grassmann_kernel(bases, bases, self.gamma_, self.kernel), labels
         )
         self.bases_, self.classes_ = bases, self.svc_.classes_
         return self
@@ -112,11 +128,11 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"X: expected subspaces of shape {self.bases_.shape[1:]}, as in fit, got {bases.shape[1:]}"
             )
-        return grassmann_kernel(bases, self.bases_, self.gamma)
+        return grassmann_kernel(bases, self.bases_, self.gamma_, self.kernel)
 
 
 def _check_bases(X: Any) -> np.ndarray:
-    bases = np.asarray(X)
+    bases = np.asarray(X.detach().cpu() if isinstance(X, torch.Tensor) else X)
     if bases.ndim != 3 or 0 in bases.shape or bases.dtype.kind not in "fiu":
         raise ValueError(
             f"X: expected orthonormal bases (N, d, k), got shape {bases.shape} {bases.dtype}; "
@@ -132,7 +148,7 @@ def _check_bases(X: Any) -> np.ndarray:
 
 
 def zip_streams(streams: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Turn streams, each a list of N sequences, into N clips, each a dict of its sequences.
+    """Turn streams, each a list of N sequences, into N examples, each a dict of one sequence per stream.
 
     Raises
     ------
@@ -147,11 +163,12 @@ def zip_streams(streams: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     sizes = {name: len(sequences) for name, sequences in streams.items()}
     if not sizes or len(set(sizes.values())) > 1:
         raise ValueError(f"streams: expected the same number of sequences in each, got {sizes}")
-    return [dict(zip(streams, clip, strict=True)) for clip in zip(*streams.values(), strict=True)]
+    return [dict(zip(streams, sequence, strict=True)) for sequence in zip(*streams.values(), strict=True)]
 
 
+@dataclass(repr=False, eq=False)
 class StreamFusion(ClassifierMixin, BaseEstimator):
-    """Late fusion: one pipeline a stream, their decision scores averaged (two-stream recognition, Sec. 4).
+    """Late fusion: one pipeline per stream, their decision scores averaged (two-stream recognition, Sec. 4).
 
     Parameters
     ----------
@@ -170,16 +187,15 @@ class StreamFusion(ClassifierMixin, BaseEstimator):
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.svm import LinearSVC
     >>> from acot_core.baselines import AveragePooling
-    >>> rgb, flow = [[[1, 0]], [[0, 1]]] * 3, [[[1, 0, 0]], [[0, 0, 1]]] * 3  # six clips of one frame
-    >>> clips = zip_streams({"rgb": rgb, "flow": flow})
+    >>> rgb, flow = [[[1, 0]], [[0, 1]]] * 3, [[[1, 0, 0]], [[0, 0, 1]]] * 3  # six sequences of one frame
+    >>> sequences = zip_streams({"rgb": rgb, "flow": flow})
     >>> fusion = StreamFusion({s: make_pipeline(AveragePooling(), LinearSVC()) for s in ("rgb", "flow")})
-    >>> fusion.fit(clips, [0, 1] * 3).predict(clips[:2]).tolist()
+    >>> fusion.fit(sequences, [0, 1] * 3).predict(sequences[:2]).tolist()
     [0, 1]
     """
 
-    def __init__(self, pipelines: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> None:
-        self.pipelines = pipelines
-        self.weights = weights
+    pipelines: Mapping[str, Any]
+    weights: Mapping[str, float] | None = None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -188,11 +204,16 @@ class StreamFusion(ClassifierMixin, BaseEstimator):
         return tags
 
     def fit(self, X: Sequence[Mapping[str, Any]], y: Any) -> Self:
-        """Fit each stream's pipeline on its part of the clips X: N dicts, stream name -> (n_i, d)."""
+        """Fit each stream's pipeline on its sequences of X: N dicts, stream name -> (n_i, d)."""
         if not self.pipelines:
             raise ValueError("pipelines: expected at least one stream")
-        if self.weights is not None and set(self.weights) != set(self.pipelines):
-            raise ValueError(f"weights: expected one for each of {sorted(self.pipelines)}")
+        if self.weights is not None:
+            if not isinstance(self.weights, Mapping) or set(self.weights) != set(self.pipelines):
+                raise ValueError(f"weights: expected one for each of {sorted(self.pipelines)}")
+            for name, weight in self.weights.items():
+                check_number(f"weights[{name!r}]", weight)
+            if not sum(self.weights.values()) > 0:
+                raise ValueError("weights: expected one that is positive, got zeros only")
         labels = check_labels(y, len(X))
         self.pipelines_ = {
             name: clone(pipeline).fit(_stream(X, name), labels) for name, pipeline in self.pipelines.items()
@@ -216,8 +237,8 @@ class StreamFusion(ClassifierMixin, BaseEstimator):
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)]
 
 
-def _stream(clips: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
-    for i, clip in enumerate(clips):
-        if not isinstance(clip, Mapping) or name not in clip:
+def _stream(sequences: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    for i, sequence in enumerate(sequences):
+        if not isinstance(sequence, Mapping) or name not in sequence:
             raise ValueError(f"X[{i}]: expected a dict of streams with {name!r}")
-    return [clip[name] for clip in clips]
+    return [sequence[name] for sequence in sequences]

@@ -8,8 +8,9 @@ Features"). Sequences differ in n and agree in d.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "CheckedSequences",
+    "Negatives",
     "PaddedSequences",
     "check_labels",
     "check_sequences",
@@ -31,7 +34,8 @@ __all__ = [
 ]
 
 _UNIT = 1e-6  # departure from unit norm that rounding in float32 explains
-_WORKERS = 4  # batches are a multiple of this; a constant, for results must not depend on how many there are
+_WORKERS = 4  # batches are a multiple of this; a constant, for results must not depend on how many work
+_FEW = 8  # what takes less than this part of the budget is one batch: calls would outweigh what is shared
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,32 @@ class PaddedSequences:
         return [f[:n] for f, n in zip(self.frames, self.lengths.tolist(), strict=True)]
 
 
+@dataclass(frozen=True)
+class Negatives(PaddedSequences):
+    """Negatives of B sequences: ``frames`` (B, m, d) and ``mask`` (B, m), and where each came from.
+
+    Attributes
+    ----------
+    origin : int64 Tensor (B, m)
+        The frame of its own sequence that a negative was made from; -1 where there is none (another
+        sequence's frame, one's own array) and on padding.
+    """
+
+    origin: Tensor
+
+    def to(self, device: torch.device | str) -> Negatives:
+        """The same negatives on another device."""
+        return Negatives(self.frames.to(device), self.mask.to(device), self.origin.to(device))
+
+
+class CheckedSequences(list[Tensor]):
+    """Validated sequences: `check_sequences` returns them, and takes them as they are."""
+
+    def take(self, positions: Iterable[int]) -> CheckedSequences:
+        """The sequences at some positions."""
+        return CheckedSequences(self[i] for i in positions)
+
+
 def normalize_frames(frames: Tensor) -> Tensor:
     """Rows scaled to unit l2 norm, without overflow or underflow; a zero row stays zero. (..., d)"""
     scale = frames.abs().amax(-1, keepdim=True)
@@ -91,23 +121,25 @@ def normalize_frames(frames: Tensor) -> Tensor:
 
 def check_sequences(
     sequences: Sequence[Any], *, name: str = "sequences", min_length: int = 1, n_features: int | None = None
-) -> list[Tensor]:
+) -> CheckedSequences:
     """Validate a set of sequences and return it as float32 CPU tensors with unit-norm rows.
 
     Parameters
     ----------
     sequences : sequence of N array-likes (n_i, d)
-        Numbers of any real type; non-negative. Rows need not be normalised: they are scaled to unit norm.
+        Anything with a length and items (list, array (N, n, d), pandas Series, torch Dataset). Numbers of any
+        real type; non-negative. Rows need not be normalised: they are scaled to unit norm.
     name : str
         What the sequences are called in messages.
     min_length : int
-        The least number of frames a sequence may have.
+        The least number of frames of a sequence.
     n_features : int, optional
         The dimension d that was seen in fit.
 
     Returns
     -------
-    list of N tensors (n_i, d)
+    CheckedSequences
+        A list of N tensors (n_i, d).
 
     Raises
     ------
@@ -125,18 +157,12 @@ def check_sequences(
     ...     print(str(error).partition(";")[0])
     sequences[0] (shape (1, 2)): frame 0 has a negative entry
     """
-    kind = type(sequences).__name__
-    if isinstance(sequences, str | bytes | dict) or not hasattr(sequences, "__len__"):
-        raise ValueError(f"{name}: expected a list of arrays (n_i, d), one a sequence, got {kind}")
-    try:
-        given = list(sequences)
-    except TypeError as error:  # an array without axes, a padded batch
-        raise ValueError(f"{name}: expected a list of arrays (n_i, d), one a sequence, got {kind}") from error
-    if not given:
-        raise ValueError(f"{name}: expected at least one sequence of shape (n_i, d), got none")
-    checked: list[Tensor] = []
-    for i, sequence in enumerate(given):
-        frames = _as_matrix(sequence, f"{name}[{i}]")
+    is_checked = isinstance(sequences, CheckedSequences)
+    checked = CheckedSequences()
+    shapes: list[tuple[int, ...]] = []
+    for i, sequence in enumerate(_items(sequences, name)):
+        frames = sequence if is_checked else _as_matrix(sequence, f"{name}[{i}]")
+        shapes.append(tuple(frames.shape))
         n, d = frames.shape
         if n < min_length:
             raise ValueError(
@@ -144,8 +170,13 @@ def check_sequences(
             )
         expected = n_features if n_features is not None else (checked[0].shape[1] if checked else d)
         if d != expected or d == 0:
-            raise ValueError(f"{name}[{i}]: expected {max(expected, 1)} features a frame, got shape {(n, d)}")
-        if _is_ready(frames):
+            hint = ""
+            if n_features is None and len({rows for rows, _ in shapes}) == 1 and i:
+                hint = "; if time is the second axis, as in aeon, pass the transposed arrays"
+            raise ValueError(
+                f"{name}[{i}]: expected {max(expected, 1)} features per frame, got shape {(n, d)}{hint}"
+            )
+        if is_checked or _is_ready(frames):
             checked.append(frames)
             continue
         if not torch.isfinite(frames).all():
@@ -155,7 +186,8 @@ def check_sequences(
             t = int((frames < 0).any(1).nonzero()[0])
             raise ValueError(
                 f"{name}[{i}] (shape {(n, d)}): frame {t} has a negative entry; features are expected to be "
-                "non-negative, as after a ReLU (acot_core.datasets.encode makes such features)"
+                "non-negative, as after a ReLU (acot_core.datasets.encode makes such features of signals, "
+                "acot_core.datasets.nonnegative of a network's signed features)"
             )
         if (frames == 0).all(1).any():
             t = int((frames == 0).all(1).nonzero()[0])
@@ -164,6 +196,22 @@ def check_sequences(
             )
         checked.append(normalize_frames(frames.double()).to(torch.float32))
     return checked
+
+
+def _items(sequences: Any, name: str) -> list[Any]:
+    """The items of anything that has a length; no string, mapping, table or generator."""
+    expected = f"{name}: expected a list of arrays (n_i, d), one per sequence, got {type(sequences).__name__}"
+    table = hasattr(sequences, "columns")  # of pandas or polars, whose items are columns
+    if table or isinstance(sequences, str | bytes | Mapping) or not hasattr(sequences, "__len__"):
+        raise ValueError(expected)
+    try:
+        iterable = hasattr(sequences, "__iter__")
+        items = list(sequences) if iterable else [sequences[i] for i in range(len(sequences))]
+    except TypeError as error:  # an array without axes, a padded batch
+        raise ValueError(expected) from error
+    if not items:
+        raise ValueError(f"{name}: expected at least one sequence of shape (n_i, d), got none")
+    return items
 
 
 def _is_ready(frames: Tensor) -> bool:
@@ -178,11 +226,12 @@ def _is_ready(frames: Tensor) -> bool:
 
 
 def _as_matrix(sequence: Any, name: str) -> Tensor:
-    """One sequence as a floating tensor (n, d) on the CPU; nothing but shape and type is judged."""
+    """One sequence as a floating tensor (n, d) on the CPU; only shape and type are checked."""
     if isinstance(sequence, Tensor):
-        if sequence.layout != torch.strided or sequence.is_quantized:
+        if sequence.layout != torch.strided or sequence.is_quantized or sequence.is_meta:
             raise ValueError(
-                f"{name}: expected a dense tensor (n, d), got {sequence.layout} {sequence.dtype}"
+                f"{name}: expected a dense tensor (n, d), got {sequence.layout} {sequence.dtype} "
+                f"on {sequence.device}"
             )
         frames = sequence.detach().cpu()
     else:
@@ -190,8 +239,11 @@ def _as_matrix(sequence: Any, name: str) -> Tensor:
             raise ValueError(f"{name}: expected an array (n, d) without holes, got one with masked entries")
         try:
             array = np.asarray(sequence)
-        except ValueError as error:
-            raise ValueError(f"{name}: expected an array (n, d), got rows of different lengths") from error
+        except (TypeError, ValueError, RuntimeError) as error:
+            kind = type(sequence).__name__
+            raise ValueError(
+                f"{name}: expected an array (n, d), got {kind}: rows of different lengths, or no numbers"
+            ) from error
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
         # A copy where torch cannot view it: read-only, negative strides, foreign byte order, long double.
@@ -207,21 +259,32 @@ def _as_matrix(sequence: Any, name: str) -> Tensor:
 def check_labels(labels: Any, n_sequences: int) -> np.ndarray:
     """Validate class labels: one for each sequence, (N,), without missing values.
 
+    Numbers, truth values, strings, categories and tensors will do.
+
     Raises
     ------
     ValueError
-        Wrong shape or length, a missing value, or values that cannot be compared with one another.
+        Wrong shape or length, a missing or masked value, numbers that are not whole (a regression's), or
+        values that cannot be compared with one another.
     """
+    if np.ma.is_masked(labels):
+        raise ValueError(f"labels[{int(np.flatnonzero(np.ma.getmaskarray(labels))[0])}] is masked")
     try:
-        array = np.asarray(labels)
-    except ValueError as error:
+        array = np.asarray(labels.tolist() if isinstance(labels, Tensor) else labels)
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"labels: expected shape ({n_sequences},), one a sequence, got nested lists"
+            f"labels: expected shape ({n_sequences},), one per sequence, got nested lists"
         ) from error
     if array.ndim != 1 or len(array) != n_sequences:
-        raise ValueError(f"labels: expected shape ({n_sequences},), one a sequence, got {array.shape}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ValueError(f"labels[{int(np.flatnonzero(~np.isfinite(array))[0])}] is not a number")
+        raise ValueError(f"labels: expected shape ({n_sequences},), one per sequence, got {array.shape}")
+    if array.dtype.kind in "cmMV":
+        raise ValueError(f"labels: expected numbers or strings, got {array.dtype}")
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise ValueError(f"labels[{int(np.flatnonzero(~np.isfinite(array))[0])}] is not a number")
+        if (fractions := np.flatnonzero(array != np.round(array))).size:
+            i = int(fractions[0])
+            raise ValueError(f"labels: expected classes, got continuous numbers (labels[{i}] = {array[i]})")
     if array.dtype.kind == "O":
         missing = np.flatnonzero(pd.isna(array))
         if len(missing):
@@ -240,43 +303,43 @@ def pad(sequences: Sequence[Tensor]) -> PaddedSequences:
     return PaddedSequences(frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None])
 
 
-def chunks(lengths: Sequence[int], row_bytes: int, budget: int) -> list[np.ndarray]:
-    """Split sequences into batches of similar length that need at most ``budget`` bytes each.
+def chunks(sizes: Sequence[int], budget: int) -> list[np.ndarray]:
+    """Split sequences into batches of similar size that together need at most ``budget`` bytes at a time.
 
-    Where one batch would not do, their number is the next multiple of `_WORKERS` and their sizes are as equal
-    as can be, so that workers that share them are done at about the same time.
+    Where there is enough to share, each gets its part of the budget, for `_WORKERS` may work in parallel.
+    Their number is a multiple of `_WORKERS` and their sizes are as equal as can be, so that workers that
+    share them are done at about the same time.
 
     Parameters
     ----------
-    lengths : N ints
-        Rows that each sequence takes.
-    row_bytes : int
-        Bytes a row needs, all temporaries counted.
+    sizes : N ints
+        Bytes that each sequence needs, all temporaries counted; a batch needs its largest, as often as it has
+        sequences.
     budget : int
-        Bytes a batch may need; a single sequence may exceed it.
+        Bytes that may be needed at a time; a single sequence may exceed its share.
 
     Returns
     -------
     list of int arrays
-        Positions of the sequences in each batch, shortest sequences first; every position exactly once.
+        Positions of the sequences in each batch, smallest sequences first; every position exactly once.
     """
-    order = np.argsort(np.asarray(lengths), kind="stable")
-    rows = np.asarray(lengths)[order].tolist()
+    order = np.argsort(np.asarray(sizes), kind="stable")
+    rows = np.asarray(sizes)[order].tolist()
 
     def split(most: int) -> list[np.ndarray]:
         parts, start = [], 0
         for stop in range(1, len(rows) + 1):
-            # Sorted by length, so the next sequence is the longest and sets the padding of the batch.
+            # Sorted by size, so the next sequence is the largest and sets the padding of the batch.
             if stop == len(rows) or (stop + 1 - start) * rows[stop] > most:
                 parts.append(order[start:stop])
                 start = stop
         return parts
 
-    most = budget // row_bytes
-    parts = split(most)
+    parts = split(budget // _FEW)
     if len(parts) > 1:
-        wanted = _WORKERS * -(-len(parts) // _WORKERS)
-        parts = split(bisect_left(range(most), True, key=lambda size: len(split(size)) <= wanted))
+        share = budget // _WORKERS
+        number = _WORKERS * -(-len(split(share)) // _WORKERS)
+        parts = split(bisect_left(range(share), True, key=lambda size: len(split(size)) <= number))
     return parts
 
 
@@ -294,8 +357,12 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"device: expected 'auto', 'cpu' or 'cuda', got {device!r}") from error
-    if resolved.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device: {device!r} was asked for, but torch sees no CUDA device")
+    if resolved.type not in ("cpu", "cuda"):  # others lack double precision, or memory
+        raise ValueError(f"device: expected 'auto', 'cpu' or 'cuda', got {device!r}")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device: {device!r} is not there; torch sees {torch.cuda.device_count()} CUDA devices"
+        )
     return resolved
 
 
@@ -306,6 +373,8 @@ def resolve_seed(random_state: int | np.random.RandomState | np.random.Generator
     ):
         raise ValueError(f"random_state: expected an int, a numpy generator or None, got {random_state!r}")
     if isinstance(random_state, int | np.integer):
+        if not 0 <= random_state < 2**63:
+            raise ValueError(f"random_state: expected 0 <= seed < 2**63, got {random_state!r}")
         return int(random_state)
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
@@ -320,5 +389,7 @@ def content_seed(frames: Tensor, seed: int) -> int:
     their order or on the number of batches: pooling one sequence alone gives what pooling all gives.
     """
     digest = hashlib.blake2b(digest_size=8, key=str(seed).encode()[:64])
-    digest.update(frames.detach().cpu().contiguous().numpy().tobytes())
+    # A checksum of the numbers: a cryptographic digest of them all takes as long as drawing the noise.
+    check = zlib.crc32(frames.detach().cpu().contiguous().numpy().data)
+    digest.update(repr((tuple(frames.shape), check)).encode())
     return int.from_bytes(digest.digest(), "little") >> 1

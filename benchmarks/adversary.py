@@ -1,13 +1,13 @@
-"""Generator iterations a second: `acot_core.wgan` beside a plain PyTorch loop of the same algorithm.
+"""Generator iterations per second: `acot_core.gan.wgan` against a plain PyTorch loop of the same algorithm.
 
     python benchmarks/adversary.py [--threads 2] [--repeats 15] [--output benchmarks/results/adversary.json]
-    python benchmarks/adversary.py --compiled ...    # beside ours with its networks through torch.compile
+    python benchmarks/adversary.py --compiled ...    # and ours with its networks through torch.compile
 
-Both make the same five critic steps and one generator step an iteration, alternate in one process, and are
+Both make the same five critic steps and one generator step per iteration, alternate in one process, and are
 compared by the median of paired ratios. The plain loop is what one writes first: a pass for frames and one
 for negatives, fakes of each critic step on their own and detached, torch's RMSprop, gradients for whatever
 has parameters, losses read at every step. Wall time and the process's CPU time are both given: on a machine
-that others use too, the latter is the steadier for one thread.
+that others use too, the latter is the steadier for one thread. "autograd" is ours with ``fast=False``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding, normalize, relu
 
-from acot_core.adversary_training import has_native_bfloat16
-from acot_core.cuda_graph import fastest_iteration
-from acot_core.frame_classifier import linear
-from acot_core.records import environment
-from acot_core.wgan import WGAN, Batch
+from acot_core.experiments.record import environment
+from acot_core.gan.frame_classifier import linear
+from acot_core.gan.training import has_native_bfloat16
+from acot_core.gan.wgan import MLP, WGAN, Batch
 
 SIGMA, LAMBDA1, LAMBDA2, CLIP, RATE, N_CRITIC, C = 0.01, 0.1, 1.0, 0.01, 1e-4, 5, 14
 
@@ -81,16 +80,16 @@ def plain_loop(data: tuple[Tensor, Tensor, Tensor], d: int, size: int) -> Callab
 
 
 def our_loop(
-    data: tuple[Tensor, Tensor, Tensor], d: int, size: int, mixed: bool, compiled: bool = False
+    data: tuple[Tensor, Tensor, Tensor], d: int, size: int, compiled: bool = False, **options: bool
 ) -> Callable[[], None]:
-    """One iteration of `WGAN`, with the draws that `acot_core.adversary_training` makes."""
+    """One iteration of `WGAN`, with the draws that `acot_core.gan.training` makes."""
     frames, pivots, classes = data
     device = frames.device
     cpu, rng = torch.Generator().manual_seed(0), torch.Generator(device).manual_seed(0)
     zeta = linear(d, C, cpu, device).requires_grad_(False)
     wgan = WGAN(
-        zeta, hidden=d, sigma=SIGMA, lambda1=LAMBDA1, lambda2=LAMBDA2, adversarial=True, clip=CLIP,
-        learning_rate=RATE, mixed=mixed, generator=cpu,
+        MLP(d, d, d, cpu, device), MLP(d, d, 1, cpu, device), zeta, sigma=SIGMA, lambda1=LAMBDA1,
+        lambda2=LAMBDA2, clip=CLIP, learning_rate=RATE, **options,
     )  # fmt: skip
     if compiled:
         wgan.generator, wgan.critic = torch.compile(wgan.generator), torch.compile(wgan.critic)  # type: ignore[assignment]
@@ -100,8 +99,7 @@ def our_loop(
         normal = torch.randn((N_CRITIC + 1, size, d), generator=rng, device=device)
         return Batch(embedding(rows, frames), embedding(rows, pivots), classes[rows], normal)
 
-    step = fastest_iteration(wgan, draw())
-    return lambda: step(draw())
+    return lambda: wgan.iterate(draw())
 
 
 def compare(
@@ -109,11 +107,15 @@ def compare(
 ) -> dict[str, object]:
     """Medians over ``repeats`` alternating runs of each loop."""
     data = make_data(d, device)
-    loops = {"plain": plain_loop(data, d, size), "float32": our_loop(data, d, size, mixed=False)}
+    loops = {
+        "plain": plain_loop(data, d, size),
+        "autograd": our_loop(data, d, size, fast=False),
+        "float32": our_loop(data, d, size),
+    }
     if has_native_bfloat16(device):
         loops["bfloat16"] = our_loop(data, d, size, mixed=True)
-    for name in list(loops)[1:] if compiled else ():
-        loops[f"{name}, compiled"] = our_loop(data, d, size, mixed=name == "bfloat16", compiled=True)
+    for name in list(loops)[2:] if compiled else ():
+        loops[f"{name}, compiled"] = our_loop(data, d, size, compiled=True, mixed=name == "bfloat16")
     wall = {name: [] for name in loops}  # type: dict[str, list[float]]
     used = {name: [] for name in loops}  # type: dict[str, list[float]]
     each = max(1, 2560 // d)
@@ -166,7 +168,7 @@ def main() -> None:
 
 
 def write(path: Path, results: list[dict[str, object]]) -> None:
-    """What was measured so far, with hardware and versions."""
+    """Write what was measured so far, with hardware and versions."""
     record = {"benchmark": "adversary", "environment": environment(), "results": results}
     path.write_text(json.dumps(record, indent=1) + "\n")
 

@@ -3,10 +3,11 @@
     python -m benchmarks.fooling --seeds 5
     python -m benchmarks.fooling --seeds 5 --only paper faster    # some settings; the others stay as they are
 
-Every setting is one of `acot_core.experiments.fooling`. Writes benchmarks/results/fooling.json: for each
+Every setting is one of `acot_core.experiments.figure5`; "relative" is SURE at the paper's σ in standard
+deviations of the features (0.6, 1.2, 12). Writes benchmarks/results/fooling.json: for each
 setting, encoder, stream and σ the fooling and misclassification rates at the end of training, the highest
 fooling rate on the way (its mean over seeds, and its lowest), the share of
-frames that the generator could know (`acot_core.quality.knowable_rate`), and the closeness of negatives and
+frames that the generator could know (`knowable_rate`), and the closeness of negatives and
 of random ones of equal norm by four measures, with the number of seeds in which the negatives were closer.
 """
 
@@ -19,24 +20,34 @@ from typing import Any
 
 import pandas as pd
 
-from acot_core.experiments.fooling import CLOSE, FAITHFUL, FASTER, STRONG, SURE, FoolingRecord, fooling_curves
-from acot_core.files import atomic_write
-from acot_core.records import environment
+from acot_core._utils.files import atomic_write
+from acot_core.experiments.figure5 import (
+    CLOSE,
+    FASTER,
+    PAPER,
+    RELATIVE_SIGMAS,
+    STRONG,
+    SURE,
+    FoolingRecord,
+    fooling_curves,
+)
+from acot_core.experiments.record import environment
 
 BOTH, ALL = ("pose", "motion"), (0.005, 0.01, 0.1)
 EVERY = {"eval_every": 50}
 RUNS: dict[str, list[tuple[str, dict[str, Any], tuple[str, ...], tuple[float, ...]]]] = {
-    "paper": [(encoder, FAITHFUL | EVERY, BOTH, (0.01,)) for encoder in ("untrained", "trained")],
+    "paper": [(encoder, PAPER | EVERY, BOTH, (0.01,)) for encoder in ("untrained", "trained")],
     "faster": [(encoder, FASTER | EVERY, ("pose",), (0.01,)) for encoder in ("untrained", "trained")],
     "sure": [("trained", SURE | EVERY, ("pose",), ALL), ("untrained", SURE | EVERY, ("pose",), (0.01,))],
     "strong": [(encoder, STRONG | EVERY, ("motion",), (0.01,)) for encoder in ("trained", "untrained")],
+    "relative": [("trained", SURE | EVERY, ("pose",), RELATIVE_SIGMAS)],
     "close": [("untrained", CLOSE | EVERY | {"n_iter": 400}, ("pose",), (0.01,))],
 }
 CLOSENESS = ("separability", "neighbour_separability", "distance", "energy")
 
 
 def summary(setting: str, encoder: str, record: FoolingRecord) -> list[dict[str, Any]]:
-    """One row a stream and σ: means and standard deviations over seeds."""
+    """One row per stream and σ: means and standard deviations over seeds."""
     rows = []
     for (stream, sigma), quality in record.quality.groupby(["stream", "sigma"]):
         curves = record.curves.query("stream == @stream and sigma == @sigma")
@@ -70,20 +81,21 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "fooling.json")
     options = parser.parse_args()
     old = json.loads(options.output.read_text())["summary"] if options.output.is_file() else []
-    found = [row for row in old if row["setting"] not in options.only]
+    rows = [row for row in old if row["setting"] not in options.only]
     for setting in options.only:
         for encoder, adversary, streams, sigmas in RUNS[setting]:
             record = fooling_curves(
                 "jhmdb-pose", encoder=encoder, adversary=adversary, streams=streams, sigmas=sigmas,
                 seeds=options.seeds, accuracy_at=(), cache=options.cache, n_jobs=1,
+                relative=setting == "relative",
             )  # fmt: skip
-            found += summary(setting, encoder, record)
-            print(pd.DataFrame(found[-len(streams) * len(sigmas) :]).T.to_string(header=False), flush=True)
+            rows += summary(setting, encoder, record)
+            print(pd.DataFrame(rows[-len(streams) * len(sigmas) :]).T.to_string(header=False), flush=True)
         written = {
             "command": f"python -m benchmarks.fooling --seeds {options.seeds}",
             "settings": {name: [run[:2] for run in runs] for name, runs in RUNS.items()},
             "environment": environment(),
-            "summary": found,
+            "summary": rows,
         }
         atomic_write(options.output, (json.dumps(written, indent=1) + "\n").encode())
 

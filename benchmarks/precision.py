@@ -16,20 +16,20 @@ from typing import Any
 import pandas as pd
 
 from acot_core import Adversary
+from acot_core._utils.files import atomic_write
 from acot_core.datasets import load
-from acot_core.files import atomic_write
-from acot_core.records import environment
+from acot_core.experiments.record import environment
 
 MEASURED = ("fooling_rate", "misclassification_rate", "noise_norm")
 
 
 def last_row(precision: str, seed: int, n_iter: int, settings: dict[str, Any]) -> dict[str, float]:
-    """What the history ends with on the training frames."""
+    """Last row of the history on the training frames."""
     data = load("jhmdb-pose", streams=["pose"], random_state=seed)
     train, _ = data.split("1")
     sequences, labels = [data.streams["pose"][i] for i in train], data.labels[train]
     adversary = Adversary(precision=precision, n_iter=n_iter, random_state=seed, **settings)
-    row = adversary.fit(sequences, labels).history.query("split == 'train'").iloc[-1]
+    row = adversary.fit(sequences, labels).history_.query("split == 'train'").iloc[-1]
     return {name: float(row[name]) for name in MEASURED}
 
 
@@ -67,13 +67,13 @@ def main() -> None:
                 }
             )  # fmt: skip
     print(pd.DataFrame(summary).to_string(index=False))
-    found = {
+    result = {
         "command": f"python -m benchmarks.precision --seeds {options.seeds} --n-iter {options.n_iter}",
         "environment": environment(),
         "summary": summary,
         "runs": rows,
     }
-    atomic_write(options.output, (json.dumps(found, indent=1) + "\n").encode())
+    atomic_write(options.output, (json.dumps(result, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

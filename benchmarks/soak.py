@@ -1,12 +1,12 @@
-"""A long day of the explorer: many sessions that come, play, train, stop half-way and leave.
+"""Hours of the explorer: many sessions that begin, play, train, stop half-way and end.
 
     python -m benchmarks.soak [--minutes 60] [--sessions 10] [--seed 0] [--out benchmarks/results/soak.json]
 
-Starts a server of its own and drives it in Chromium. Every visitor does one thing at a time, at random: moves
-a slider, opens another step, begins to train an adversary (of a seed of their own), pauses, stops or abandons
-the training by leaving, takes a change back, chooses a preset, leaves and comes back by a link. Reported are
-all errors (of the server's log and of the pages), the server's memory and threads over time, and what is left
-of them when everybody has gone. Linux only: memory, threads and processor time are read from /proc.
+Starts a server of its own and drives it in Chromium. Every user does one thing at a time, at random: moves a
+slider, opens another step, trains an adversary (with a seed of its own), pauses, stops or abandons the
+training by leaving, takes a change back, chooses a preset, leaves and comes back by a link. Reported are all
+errors (of the server's log and of the pages), the server's memory and threads over time, and what is left of
+them when all sessions have ended. Linux only: memory, threads and processor time are read from /proc.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from acot_core.files import atomic_write
-from acot_core.records import environment
+from acot_core._utils.files import atomic_write
+from acot_core.experiments.record import environment
 from benchmarks.explorer import FLAGS, PATIENCE, open_page, server
-from benchmarks.explorer_load import resident
+from benchmarks.explorer_load import FIGURE, resident
 
 RESULT = Path(__file__).parent / "results" / "soak.json"
 _SAMPLE_SECONDS = 5
@@ -49,8 +49,8 @@ _STEPS = (
 _BROKEN = re.compile(r"ERROR|CRITICAL|Traceback|Error:|Exception:")
 
 
-class Visitor:
-    """One browser page at a time, and what its visitor does with it."""
+class User:
+    """One browser page at a time, and what is done with it."""
 
     def __init__(self, browser: Browser, url: str, chance: random.Random) -> None:
         self._browser, self._url, self._chance = browser, url, chance
@@ -58,7 +58,7 @@ class Visitor:
         self.page = self._arrive("subspace")
 
     def _arrive(self, step: str, **settings: Any) -> Page:
-        settings = {"n_iter": 100, "clip": self._chance.randrange(100), "step": step} | settings
+        settings = {"n_iter": 100, "sequence": self._chance.randrange(100), "step": step} | settings
         query = "&".join(f"{name}={value}" for name, value in settings.items())
         page = open_page(self._browser, f"{self._url}?{query}")
         page.set_default_timeout(10_000)
@@ -92,19 +92,18 @@ class Visitor:
         return True
 
     def _train(self) -> bool:
-        """Come back to the adversary with a seed of one's own, and begin; the old session is abandoned."""
+        """Come back to the adversary with a seed of its own, and begin; the old session is abandoned."""
         self.leave()
         seed, n_iter = self._chance.randrange(10_000), self._chance.choice([100, 500, 2000])
         self.page = self._arrive("adversary", seed=seed, n_iter=n_iter)
-        self.page.get_by_role("button", name="Train", exact=True).click()
-        return True
+        return True  # it begins by itself
 
     def _interrupt(self) -> bool:
         buttons = self.page.get_by_role("button", name=re.compile("^(Pause|Stop)"), disabled=False)
-        found = buttons.locator("visible=true")
-        if not found.count():
+        visible = buttons.locator("visible=true")
+        if not visible.count():
             return False
-        found.first.click()
+        visible.first.click()
         return True
 
     def _undo(self) -> bool:
@@ -138,24 +137,24 @@ def processor_seconds(process: int) -> float:
 def soak(
     browser: Browser, url: str, process: int, *, minutes: float, sessions: int, seed: int
 ) -> dict[str, Any]:
-    """Let visitors play for so many minutes; errors, memory and threads."""
+    """Let users play for so many minutes; errors, memory and threads."""
     chance = random.Random(seed)
-    first = Visitor(browser, url, random.Random(seed))
-    first.page.locator("img:visible").first.wait_for(timeout=PATIENCE)
+    first = User(browser, url, random.Random(seed))
+    first.page.locator(FIGURE).first.wait_for(timeout=PATIENCE)
     first.leave()
     before = {"memory_MB": resident(process), "threads": threads(process)}
-    visitors = [Visitor(browser, url, random.Random(f"{seed}-{i}")) for i in range(sessions)]
+    opened = [User(browser, url, random.Random(f"{seed}-{i}")) for i in range(sessions)]
     deeds: Counter[str] = Counter()
     samples: list[tuple[float, float, int]] = []
     began = time.monotonic()
     while (now := time.monotonic() - began) < 60 * minutes:
         if not samples or now - samples[-1][0] >= _SAMPLE_SECONDS:
             samples.append((round(now, 1), resident(process), threads(process)))
-        visitor = chance.choice(visitors)
-        deeds[visitor.act()] += 1
-        visitor.page.wait_for_timeout(1000 * chance.random() / sessions)
-    for visitor in visitors:
-        visitor.leave()
+        user = chance.choice(opened)
+        deeds[user.act()] += 1
+        user.page.wait_for_timeout(1000 * chance.random() / sessions)
+    for user in opened:
+        user.leave()
     time.sleep(_GONE_SECONDS)
     used = processor_seconds(process)
     time.sleep(5)
@@ -169,7 +168,7 @@ def soak(
         "sessions": sessions,
         "seed": seed,
         "deeds": dict(sorted(deeds.items())),
-        "errors_of_pages": [error for visitor in visitors for error in visitor.errors],
+        "errors_of_pages": [error for user in opened for error in user.errors],
         "before": before,
         "after": after,
         "growth_MB_per_hour": growth(samples),
@@ -184,7 +183,7 @@ def errors_in(log: Path) -> list[str]:
 
 
 def growth(samples: list[tuple[float, float, int]]) -> float:
-    """Slope of the memory over time, MB an hour, once warm (the last half, where all is shorter)."""
+    """Slope of the memory over time, MB per hour, once warm (the last half, where all is shorter)."""
     start = min(_WARM_UP_SECONDS, samples[-1][0] / 2)
     seconds, memory = np.array([row[:2] for row in samples if row[0] >= start]).T
     return round(3600 * float(np.polyfit(seconds, memory, 1)[0]), 1) if len(seconds) > 2 else float("nan")
@@ -212,13 +211,13 @@ def main() -> None:
         log = arguments.log or Path(folder) / "log.txt"
         with server(log) as (url, process), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-            found = soak(
+            result = soak(
                 browser, url, process,
                 minutes=arguments.minutes, sessions=arguments.sessions, seed=arguments.seed,
             )  # fmt: skip
             browser.close()
             errors, lines = errors_in(log), log.read_text().splitlines()
-            result = {"environment": environment(), "load": os.getloadavg(), "errors_in_log": errors} | found
+            result = {"environment": environment(), "load": os.getloadavg(), "errors_in_log": errors} | result
             result["last_lines_of_log"] = lines[-20:] if errors else []
             atomic_write(arguments.out, (json.dumps(result, indent=1) + "\n").encode())
     print(json.dumps({k: v for k, v in result.items() if k not in ("samples", "environment")}, indent=1))

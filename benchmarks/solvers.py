@@ -1,12 +1,15 @@
-"""Solvers against their peers, side by side in one process: ``python -m benchmarks.solvers``.
+"""Solvers against their baselines, in turn in one process: ``python -m benchmarks.solvers``.
 
 Pooling at the paper's settings (one exact plan, 5 or 100 iterations of conjugate gradient) against a loop
-with `ot.dist`, `ot.emd` and pymanopt, which is given analytic gradients in numpy and double precision;
-IPOT against the plain batched iteration, Xie et al.'s loop in numpy and POT's batched proximal solver. Ours
-and peers alternate, medians are reported (of speed-ups: of the ratios of neighbours in time), and values
-stand beside times, as does the time to a value that equals the peer's (relative 1e-4) or is lower. The slow
-peer is timed on every s-th sequence (``peer_stride`` in the results). Then: growth with each size, memory at
-the size of HMDB-51, and whether an eigensolver would pay. Results go to ``benchmarks/results/solvers.json``.
+with `ot.dist`, `ot.emd` and pymanopt, which is given analytic gradients in numpy and double precision; IPOT
+against the plain batched iteration, Xie et al.'s loop in numpy and POT's batched proximal solver. Beside a
+pooling's time stand its floor, operations over the measured rate of a large product or bytes over the
+measured bandwidth of a large copy, whichever is more, and the shares of its stages on one thread. Ours and
+baselines alternate, medians are reported (of speed-ups: of the ratios of neighbours in time), and values
+stand beside times, as does the time to a value that equals the baseline's (relative 1e-4) or is lower. The
+slow baseline is timed on every s-th sequence (``baseline_stride`` in the results). Then: growth with each
+size, memory at the size of HMDB-51, and whether an eigensolver would pay. Results go to
+``benchmarks/results/solvers.json``.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -29,18 +32,21 @@ import pymanopt
 import torch
 from torch import Tensor
 
-from acot_core.alternation import alternate
+from acot_core._utils.blocks import batch_bytes
+from acot_core._utils.files import atomic_write
+from acot_core._utils.threads import _pools, parallel_map, single_threaded
 from acot_core.datasets import data_root
-from acot_core.files import atomic_write
-from acot_core.memory import batch_bytes
-from acot_core.objective import ACOTObjective, barycentric_images
+from acot_core.experiments.record import environment
+from acot_core.gan import Adversary
 from acot_core.pooling import ACOTPooling
-from acot_core.records import environment
-from acot_core.reduced import ReducedObjective, frame_products
 from acot_core.riemannian import conjugate_gradient
 from acot_core.sequences import PaddedSequences, chunks, normalize_frames, pad
-from acot_core.threads import one_thread, side_by_side
+from acot_core.subspace._reduced import ReducedObjective, frame_products
+from acot_core.subspace.alternation import alternate
+from acot_core.subspace.objective import ACOTObjective, barycentric_images
+from acot_core.subspace.solve import working_bytes
 from acot_core.transport import cost_matrix, emd, ipot
+from benchmarks.machine import speed_of
 
 HERE = Path(__file__).parent
 SEED = 0
@@ -90,23 +96,45 @@ def ours(
 
     def solve(at: np.ndarray) -> tuple[np.ndarray, Tensor]:
         batch, negatives = pad([X[i] for i in at]).to(device), pad([Y[i] for i in at]).to(device)
-        found = alternate(batch, negatives, n_subspaces=k, n_iter=n_iter, ground_cost="sqeuclidean")
-        return -found.objective[:, -1].cpu().numpy(), found.subspace
+        answer = alternate(batch, negatives, n_subspaces=k, n_iter=n_iter, ground_cost="sqeuclidean")
+        return -answer.objective[:, -1].cpu().numpy(), answer.subspace
 
     values, subspaces = np.empty(len(X)), torch.empty(len(X), X[0].shape[1], k, device=device)
-    rows = [len(x) + len(y) for x, y in zip(X, Y, strict=True)]
-    row_bytes = 4 * (2 * X[0].shape[1] + 16 * max(map(len, Y)))
-    parts = chunks(rows, row_bytes, batch_bytes(torch.device(device)))
-    solved = side_by_side(solve, parts, None if device == "cpu" else 1)
-    for at, (part, U) in zip(parts, solved, strict=True):
-        values[at], subspaces[torch.from_numpy(at).to(device)] = part, U
+    sizes = [working_bytes(len(x), len(y), x.shape[1], k) for x, y in zip(X, Y, strict=True)]
+    parts = chunks(sizes, batch_bytes(torch.device(device)))
+    solved = parallel_map(solve, parts, None if device == "cpu" else 1)
+    for at, (indices, U) in zip(parts, solved, strict=True):
+        values[at], subspaces[torch.from_numpy(at).to(device)] = indices, U
     return values, subspaces
 
 
-def peer(x: np.ndarray, y: np.ndarray, k: int, n_iter: int) -> float:
+def baseline(x: np.ndarray, y: np.ndarray, k: int, n_iter: int, n_alternations: int = 1) -> float:
     """One sequence with POT and pymanopt: the value of the same objective."""
+    _, vectors = np.linalg.eigh(x @ x.T)
+    U = np.linalg.qr(x.T @ vectors[:, ::-1][:, :k])[0]
+    value, projected = np.inf, x
+    for _ in range(n_alternations):
+        value, U = baseline_step(x, y, ot.emd([], [], ot.dist(projected, y)), U, n_iter)
+        projected = x @ U @ U.T
+    return value
+
+
+def one_blas_thread() -> Any:
+    """Limit BLAS to one thread: for the baseline's small matrices two take twice to four times as long."""
+    return _pools().select(user_api="blas").limit(limits=1)
+
+
+def baselines(pairs: list[tuple[np.ndarray, np.ndarray]], k: int, n_iter: int) -> np.ndarray:
+    """Values (N,) of the baseline on N sequences and their negatives, one after the other."""
+    with one_blas_thread():
+        return np.array([baseline(x, y, k, n_iter) for x, y in pairs])
+
+
+def baseline_step(
+    x: np.ndarray, y: np.ndarray, plan: np.ndarray, start: Any, n_iter: int
+) -> tuple[float, Any]:
+    """The subspace for one plan, by pymanopt's conjugate gradient."""
     n, beta1, beta2, eta = len(x), 1.0, 10.0, 0.01
-    plan = ot.emd([], [], ot.dist(x, y))
     T = n * plan @ y
     constant = (beta1 * np.square(x).sum()) / n - (plan.sum(0) * np.square(y).sum(1)).sum()
 
@@ -125,19 +153,129 @@ def peer(x: np.ndarray, y: np.ndarray, k: int, n_iter: int) -> float:
         slope[1:] -= active
         return x.T @ (2 * slope[:, None] * A + 2 / n * B) + T.T @ (2 / n * A)
 
-    manifold = pymanopt.manifolds.Grassmann(x.shape[1], k)
+    manifold = pymanopt.manifolds.Grassmann(*start.shape)
     problem = pymanopt.Problem(
         manifold,
         pymanopt.function.numpy(manifold)(cost),
         euclidean_gradient=pymanopt.function.numpy(manifold)(gradient),
     )
-    _, vectors = np.linalg.eigh(x @ x.T)
-    start = np.linalg.qr(x.T @ vectors[:, ::-1][:, :k])[0]
     # pymanopt counts the starting point as an iteration.
     optimizer = pymanopt.optimizers.ConjugateGradient(
         beta_rule="FletcherReeves", max_iterations=n_iter + 1, verbosity=0
     )
-    return optimizer.run(problem, initial_point=start).cost
+    result = optimizer.run(problem, initial_point=start)
+    return result.cost, result.point
+
+
+def baseline_negatives(x: np.ndarray, adversary: Adversary | None, rng: np.random.Generator) -> np.ndarray:
+    """m = 2n negatives of one sequence as a loop would draw them: random ones, or the generator's."""
+    frames = x[np.concatenate([rng.permutation(len(x)) for _ in range(2)])]
+    if adversary is None:
+        y = np.maximum(frames - frames.max(1, keepdims=True) * rng.standard_normal(frames.shape), 0)
+    else:
+        z = x.mean(0) + adversary.sigma_ * rng.standard_normal(frames.shape)
+        with torch.no_grad():
+            y = np.maximum(frames - adversary.generator_(torch.from_numpy(z).float()).double().numpy(), 0)
+    return y / np.maximum(np.linalg.norm(y, axis=1, keepdims=True), 1e-12)
+
+
+def end_to_end(quick: bool) -> list[dict[str, Any]]:
+    """`ACOTPooling.transform` as called, sampling its negatives, against the loop that samples, too.
+
+    Both alternate; with several alternations the baseline's loop is run once per alternation from there.
+    """
+    rng = np.random.default_rng(SEED)
+    X = clips(30 if quick else 300, rng)
+    labels = np.arange(len(X)) % 5
+    adversary = Adversary(n_iter=2, classifier_iter=5, device="cpu", random_state=0).fit(X, labels)
+    results = []
+    stride, repeats = (3, 1) if quick else (10, 7)
+    speed = speed_of(torch.device("cpu"), quick)
+    some = [x.double().numpy() for x in X if len(x) > 8][::stride]
+    for kind, given in (("random", None), ("adversarial", adversary)):
+        for alternations in (1, 3):
+            for k in (1, 4, 8):
+                model = ACOTPooling(
+                    k, negatives=kind, adversary=given, n_negatives="2n", n_alternations=alternations,
+                    tol=0.0, ground_cost="sqeuclidean", random_state=0, device="cpu",
+                ).fit(X)  # fmt: skip
+
+                def loop(given: Any = given, k: int = k, alternations: int = alternations) -> None:
+                    with one_blas_thread():
+                        for x in some:
+                            baseline(x, baseline_negatives(x, given, rng), k, 5, alternations)
+
+                times = np.array(
+                    [[*both(lambda m=model: m.transform(X)), *both(loop)] for _ in range(repeats)]
+                )
+                times[:, 2:] *= sum(map(len, X)) / sum(map(len, some))
+                seconds, processor, theirs, their_processor = np.median(times, 0)
+                row = {
+                    "negatives": kind, "k": k, "alternations": alternations, "n": len(X),
+                    "seconds": seconds, "baseline_seconds": theirs,
+                    "speedup": np.median(times[:, 2] / times[:, 0]), "repeats": repeats,
+                    "processor_seconds": processor, "baseline_processor_seconds": their_processor,
+                }  # fmt: skip
+                if alternations == 1:
+                    row |= {"floor": shortest(X, k, 5, speed), "shares": shares(X, model, k, 5)}
+                    print(f"floor {row['floor']:.3f} s; {row['shares']}")
+                results.append(row)
+                print(
+                    f"end to end, {kind}, k={k}, {alternations} alternation(s): {seconds:.2f} s, "
+                    f"baseline {theirs:.2f} s, {row['speedup']:.1f} times; "
+                    f"processor {processor:.2f} and {their_processor:.2f} s",
+                    flush=True,
+                )
+    return results
+
+
+def both(call: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds on the clock and of the processors."""
+    before = process_time()
+    return timed(call)[0], process_time() - before
+
+
+def shortest(X: list[Tensor], k: int, n_iter: int, speed: dict[str, float]) -> float:
+    """Seconds that pooling with m = 2n takes at least: products in double precision, or frames read once."""
+    n, d = np.array([len(x) for x in X], float), X[0].shape[1]
+    inner = (3 * n) ** 2 * d  # half of a product of [X; Y] with itself, for it is symmetric
+    descent = n_iter * 4 * (2 * n) ** 2 * k  # two products with a Gram matrix per iteration
+    lift = 2 * 3 * n * d * k
+    return max((inner + descent + lift).sum() / speed["float64"], 4 * 3 * n.sum() * d / speed["bandwidth"])
+
+
+def stages(
+    batch: PaddedSequences, negatives: PaddedSequences, k: int, n_iter: int = 5
+) -> dict[str, tuple[float, Any]]:
+    """Seconds and result of each stage of pooling with exact plans, once."""
+    X, Y = batch.frames, negatives.frames
+    taken, products = timed(lambda: frame_products(X, Y))
+    cost = products.x_norms[:, :, None] + products.p_norms[:, None, :] - 2 * products.xp
+    plan = timed(lambda: emd(cost, batch.weights.double(), negatives.weights.double()).plan)
+    objective = ACOTObjective(X, mask=batch.mask, plan=plan[1], negatives=Y)
+    more, small = timed(lambda: ReducedObjective(objective, k, products.of_images(plan[1])))
+    descent = timed(lambda: conjugate_gradient(small, small.start, n_iter=n_iter))
+    lift = timed(lambda: small.lift(objective, descent[1].point))
+    return {"inner products": (taken + more, products), "plan": plan, "descent": descent, "lift": lift}
+
+
+@single_threaded()
+def shares(
+    X: list[Tensor], Y: list[Tensor] | ACOTPooling, k: int, n_iter: int, repeats: int = 3
+) -> dict[str, float]:
+    """Share of each stage of pooling, of sampling too where negatives are sampled, on one thread."""
+    total: dict[str, float] = {}
+    for at in chunks([len(x) for x in X], sum(map(len, X))):
+        part = [X[i] for i in at]
+        for _ in range(repeats):
+            if isinstance(Y, ACOTPooling):
+                seconds, negatives = timed(lambda p=part: Y.sample_negatives(p))
+                total["sampling"] = total.get("sampling", 0) + seconds
+            else:
+                negatives = pad([Y[i] for i in at])
+            for name, (seconds, _) in stages(pad(part), negatives, k, n_iter).items():
+                total[name] = total.get(name, 0) + seconds
+    return {name: round(seconds / sum(total.values()), 3) for name, seconds in total.items()}
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -153,21 +291,22 @@ def fewest_iterations(
 ) -> int | None:
     """Iterations after which our mean value over some sequences is ``value`` (relative 1e-4) or lower."""
     batch, negatives = pad([X[i] for i in some]), pad([Y[i] for i in some])
-    found = alternate(batch, negatives, n_subspaces=k, n_iter=most, ground_cost="sqeuclidean")
-    reached = (found.descent.history["value"].mean(1) <= value + 1e-4 * abs(value)).nonzero()
+    answer = alternate(batch, negatives, n_subspaces=k, n_iter=most, ground_cost="sqeuclidean")
+    reached = (answer.descent.history["value"].mean(1) <= value + 1e-4 * abs(value)).nonzero()
     return int(reached[0, 0]) if len(reached) else None
 
 
 def pooling(quick: bool) -> list[dict[str, Any]]:
-    """On the CPU: both workloads, every k and number of iterations."""
+    """Time pooling on the CPU: both workloads, every k and number of iterations."""
     rng = np.random.default_rng(SEED)
     size = 60 if quick else 600
     workloads = {"hmdb-i3d": clips(size, rng), "jhmdb-pose": poses(rng)[: size if quick else None]}
+    speed = speed_of(torch.device("cpu"), quick)
     results = []
     for name, X in workloads.items():
         Y = noise(X, rng)
         for k in (1, 4, 8):
-            # Both need k frames: the peer has no completion of a basis.
+            # Both need k frames: the baseline has no completion of a basis.
             at = [i for i in range(len(X)) if len(X[i]) > k]
             for n_iter in (5, 100):
                 stride, repeats = (10, 7) if n_iter == 5 else (30, 3)
@@ -177,13 +316,13 @@ def pooling(quick: bool) -> list[dict[str, Any]]:
                 pairs = [(X[i].double().numpy(), Y[i].double().numpy()) for i in some]
                 chosen, others = [X[i] for i in at], [Y[i] for i in at]
                 run = partial(ours, chosen, others, k)
-                reference = np.array([peer(x, y, k, n_iter) for x, y in pairs])
+                reference = baselines(pairs, k, n_iter)
                 value = float(run(n_iter)[0][[at.index(i) for i in some]].mean())
                 enough = fewest_iterations(chosen, others, [at.index(i) for i in some], k, reference.mean())
                 times = np.array([
                     [
                         timed(partial(run, n_iter))[0],
-                        timed(lambda p=pairs, k=k, i=n_iter: [peer(x, y, k, i) for x, y in p])[0],
+                        timed(partial(baselines, pairs, k, n_iter))[0],
                         float("nan") if enough is None else timed(partial(run, enough))[0],
                     ]
                     for _ in range(repeats)
@@ -192,31 +331,33 @@ def pooling(quick: bool) -> list[dict[str, Any]]:
                 seconds, theirs, until = np.median(times, 0)
                 row = {
                     "workload": name, "n": len(at), "k": k, "n_iter": n_iter,
-                    "seconds": seconds, "peer_seconds": theirs,
+                    "seconds": seconds, "baseline_seconds": theirs,
                     "frames_per_second": sum(map(len, chosen)) / seconds,
                     "speedup": np.median(times[:, 1] / times[:, 0]),
-                    "value": value, "peer_value": float(reference.mean()),
-                    "iterations_to_peer_value": enough,
-                    "peer_stride": len(at) // len(some), "repeats": repeats,
+                    "value": value, "baseline_value": float(reference.mean()),
+                    "iterations_to_baseline_value": enough,
+                    "baseline_stride": len(at) // len(some), "repeats": repeats,
+                    "floor": shortest(chosen, k, n_iter, speed), "shares": shares(chosen, others, k, n_iter),
                 }  # fmt: skip
                 if enough is not None:
-                    row["seconds_to_peer_value"] = until
-                    row["speedup_to_peer_value"] = np.median(times[:, 1] / times[:, 2])
+                    row["seconds_to_baseline_value"] = until
+                    row["speedup_to_baseline_value"] = np.median(times[:, 1] / times[:, 2])
                 results.append(row)
                 print(
                     f"{name} k={k} iterations={n_iter}: {row['seconds']:.2f} s, "
-                    f"peer {row['peer_seconds']:.2f} s, {row['speedup']:.1f} times; "
-                    f"value {row['value']:.5f}, peer {row['peer_value']:.5f}; its value after {enough} "
-                    f"iterations, {row.get('speedup_to_peer_value', 0):.1f} times",
+                    f"baseline {row['baseline_seconds']:.2f} s, {row['speedup']:.1f} times; "
+                    f"value {row['value']:.5f}, baseline {row['baseline_value']:.5f}; its after {enough} "
+                    f"iterations, {row.get('speedup_to_baseline_value', 0):.1f} times; "
+                    f"floor {row['floor']:.3f} s, {row['shares']}",
                     flush=True,
                 )
     return results
 
 
 def gpu(quick: bool) -> list[dict[str, Any]]:
-    """600 and 6,000 sequences on the GPU, beside the peer's loop on the CPU of the same machine.
+    """600 and 6,000 sequences on the GPU, beside the baseline's loop on the CPU of the same machine.
 
-    The larger sets are the smaller ones ten times over, as far as the peer's time goes, too.
+    The larger sets are the smaller ones ten times over, as far as the baseline's time goes, too.
     """
     rng = np.random.default_rng(SEED)
     workloads = {"hmdb-i3d": clips(60 if quick else 600, rng), "jhmdb-pose": poses(rng)}
@@ -236,15 +377,15 @@ def gpu(quick: bool) -> list[dict[str, Any]]:
 def gpu_rows(
     X: list[Tensor], Y: list[Tensor], some: list[int], k: int, n_iter: int
 ) -> Iterator[dict[str, Any]]:
-    """The peer on some sequences; ours on all of them, and on ten times as many.
+    """The baseline on some sequences; ours on all of them, and on ten times as many.
 
-    Frames and negatives lie in the GPU's memory, as the peer's in the CPU's; ``seconds_from_host`` includes
-    padding and copying them. Plans are IPOT's ("auto" on a GPU); our subspaces are valued as the peer's are,
-    by Eq. (13) with the exact plan.
+    Frames and negatives lie in the GPU's memory, as the baseline's in the CPU's; ``seconds_from_host``
+    includes padding and copying them. Plans are IPOT's ("auto" on a GPU); our subspaces are valued
+    as the baseline is, by Eq. (13) with the exact plan.
     """
     x, y = pad([X[i] for i in some]), pad([Y[i] for i in some])
     pairs = [(X[i].double().numpy(), Y[i].double().numpy()) for i in some]
-    theirs = [timed(lambda: np.array([peer(*pair, k, n_iter) for pair in pairs])) for _ in range(4)]
+    theirs = [timed(partial(baselines, pairs, k, n_iter)) for _ in range(4)]
     seconds = statistics.median(run[0] for run in theirs[1:])  # the first warms up
     goal = float(theirs[0][1].mean())
     cost = cost_matrix(x.frames.double(), y.frames.double(), "sqeuclidean")
@@ -255,17 +396,18 @@ def gpu_rows(
         host = X * times, Y * times
         there = [[z.to("cuda", copy=True) for z in each] for each in host]
         row: dict[str, Any] = {
-            "n": len(host[0]), "k": k, "n_iter": n_iter, "peer_seconds": seconds * len(host[0]) / len(some),
-            "peer_value": goal, "iterations_to_peer_value": enough,
+            "n": len(host[0]), "k": k, "n_iter": n_iter,
+            "baseline_seconds": seconds * len(host[0]) / len(some),
+            "baseline_value": goal, "iterations_to_baseline_value": enough,
         }  # fmt: skip
-        for label, iterations in (("", n_iter), ("_to_peer_value", enough)):
+        for label, iterations in (("", n_iter), ("_to_baseline_value", enough)):
             if iterations is None:
                 continue
-            runs = [timed(partial(ours, *there, k, iterations, "cuda")) for _ in range(4)]
+            runs = [timed(partial(ours, there[0], there[1], k, iterations, "cuda")) for _ in range(4)]
             row["seconds" + label] = statistics.median(run[0] for run in runs[1:])
-            row["speedup" + label] = row["peer_seconds"] / row["seconds" + label]
+            row["speedup" + label] = row["baseline_seconds"] / row["seconds" + label]
             row["value" + label] = float(exact.value(runs[0][1][1][some].cpu().double()).mean())
-        row["seconds_from_host"] = timed(partial(ours, *host, k, n_iter, "cuda"))[0]
+        row["seconds_from_host"] = timed(partial(ours, host[0], host[1], k, n_iter, "cuda"))[0]
         yield row
 
 
@@ -275,11 +417,11 @@ def random_problem(N: int, n: int, m: int, d: int) -> tuple[PaddedSequences, Pad
     walk = torch.randn(N, n, d, generator=generator).cumsum(1) / n**0.5
     X = normalize_frames((1 + 0.3 * walk).clamp_min(0))
     Y = X[:, torch.arange(m) % n] - 0.05 * torch.randn(N, m, d, generator=generator)
-    whole = [torch.ones(N, rows, dtype=torch.bool) for rows in (n, m)]
-    return PaddedSequences(X, whole[0]), PaddedSequences(normalize_frames(Y.clamp_min(0)), whole[1])
+    masks = [torch.ones(N, rows, dtype=torch.bool) for rows in (n, m)]
+    return PaddedSequences(X, masks[0]), PaddedSequences(normalize_frames(Y.clamp_min(0)), masks[1])
 
 
-@one_thread()
+@single_threaded()
 def growth(quick: bool) -> list[dict[str, Any]]:
     """Seconds of each part as one size grows and the others stay: one batch on one thread, 5 iterations."""
     usual = {"N": 64, "n": 40, "m": 80, "d": 1024, "k": 4}
@@ -292,24 +434,8 @@ def growth(quick: bool) -> list[dict[str, Any]]:
         for size in sizes:
             at = usual | {name: size}
             batch, negatives = random_problem(at["N"], at["n"], at["m"], at["d"])
-            times: dict[str, list[float]] = {"inner products": [], "plan": [], "descent": []}
-            for _ in range(1 if quick else 7):
-                taken, products = timed(lambda b=batch, o=negatives: frame_products(b.frames, o.frames))
-                cost = products.xx.diagonal(dim1=1, dim2=2)[:, :, None] + products.pp[:, None, :]
-                seconds, plan = timed(lambda c=cost - 2 * products.xp: emd(c).plan)
-                times["plan"].append(seconds)
-                seconds, objective = timed(
-                    lambda b=batch, p=plan, o=negatives: ACOTObjective(b.frames, plan=p, negatives=o.frames)
-                )
-                taken += seconds
-                seconds, small = timed(
-                    lambda o=objective, k=at["k"], p=products: ReducedObjective(o, k, p.xx)
-                )
-                taken += seconds
-                seconds, found = timed(lambda o=small: conjugate_gradient(o, o.start, n_iter=5))
-                times["descent"].append(seconds)
-                taken += timed(lambda o=objective, r=small, f=found: r.lift(o, f.point))[0]
-                times["inner products"].append(taken)
+            runs = [stages(batch, negatives, at["k"]) for _ in range(1 if quick else 7)]
+            times = {part: [run[part][0] for run in runs] for part in runs[0]}
             row = {"grown": name, **at, **{part: statistics.median(t) for part, t in times.items()}}
             results.append(row)
             parts = ", ".join(f"{part} {1e3 * row[part]:.0f} ms" for part in times)
@@ -320,9 +446,9 @@ def growth(quick: bool) -> list[dict[str, Any]]:
 def memory(n_sequences: int = 6766, n: int = 47, d: int = 1024) -> dict[str, Any]:
     """Memory of pooling as many sequences as HMDB-51 has, beyond the data, in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        found = pool.apply(_measure_memory, (n_sequences, n, d))
-    print(f"memory: {found}", flush=True)
-    return found
+        measured = pool.apply(_measure_memory, (n_sequences, n, d))
+    print(f"memory: {measured}", flush=True)
+    return measured
 
 
 def _measure_memory(n_sequences: int, n: int, d: int) -> dict[str, Any]:
@@ -348,10 +474,10 @@ def eigen(quick: bool) -> dict[str, Any]:
     """
     n_problems, n, k, beta1, beta2, eta = 16 if quick else 64, 35, 4, 1.0, 10.0, 0.01
     batch, negatives = random_problem(n_problems, n, 2 * n, 256)
-    found = alternate(batch, negatives, n_subspaces=k, n_iter=100, ground_cost="sqeuclidean")
+    answer = alternate(batch, negatives, n_subspaces=k, n_iter=100, ground_cost="sqeuclidean")
     X = batch.frames.double()
-    T = barycentric_images(found.plan.plan.double(), negatives.frames.double())
-    objective = ACOTObjective(X, plan=found.plan.plan.double(), negatives=negatives.frames.double())
+    T = barycentric_images(answer.transport.plan.double(), negatives.frames.double())
+    objective = ACOTObjective(X, plan=answer.transport.plan.double(), negatives=negatives.frames.double())
     began = perf_counter()
     basis = torch.linalg.qr(torch.cat([X, T], 1).mT).Q  # (d, 2n)
     A, B = X @ basis, T @ basis
@@ -369,7 +495,7 @@ def eigen(quick: bool) -> dict[str, Any]:
     cg = {n_iter: timed(lambda i=n_iter: alternate(
         batch, negatives, n_subspaces=k, n_iter=i, ground_cost="sqeuclidean", transport="identity"
     ))[0] for n_iter in (5, 100)}  # fmt: skip
-    history = found.descent.history["value"].mean(1)
+    history = answer.descent.history["value"].mean(1)
     result = {
         "problems": n_problems, "k": k, "eigen_iterations": 30, "eigen_seconds": seconds,
         "eigen_value": float(best.mean()),
@@ -429,15 +555,15 @@ def transport(quick: bool, devices: list[str]) -> list[dict[str, Any]]:
             for name, call in calls.items():
                 try:
                     seconds, plans[name] = timed(call)
-                except Exception as error:  # a peer that fails is reported, not hidden
+                except Exception as error:  # a baseline that fails is reported, not hidden
                     print(f"{name}: {type(error).__name__}: {error}")
                     continue
                 times[name].append(seconds * (len(cost) / len(some) if name.startswith("numpy") else 1))
         reference = plans["plain"].cpu()
         for name, plan in plans.items():
             plan = torch.as_tensor(plan).cpu()
-            own = cost[: len(plan)].cpu()
-            gap = np.abs((plan * own).sum((1, 2)).numpy() / exact[: len(plan)] - 1)
+            costs = cost[: len(plan)].cpu()
+            gap = np.abs((plan * costs).sum((1, 2)).numpy() / exact[: len(plan)] - 1)
             difference = float((plan - reference[: len(plan)]).abs().max())
             row = {
                 "solver": name, "device": device, "problems": size, "seconds": statistics.median(times[name]),
@@ -459,7 +585,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the sequences, once")
     parser.add_argument(
-        "--only", nargs="+", choices=("transport", "pooling", "gpu", "growth", "memory", "eigen")
+        "--only",
+        nargs="+",
+        choices=("transport", "pooling", "end_to_end", "gpu", "growth", "memory", "eigen"),
     )
     parser.add_argument("--output", type=Path, default=HERE / "results" / "solvers.json")
     arguments = parser.parse_args()
@@ -470,6 +598,7 @@ def main() -> None:
     parts: dict[str, Callable[[], Any]] = {
         "transport": lambda: transport(arguments.quick, devices),
         "pooling": lambda: pooling(arguments.quick),
+        "end_to_end": lambda: end_to_end(arguments.quick),
         "gpu": lambda: gpu(arguments.quick),
         "growth": lambda: growth(arguments.quick),
         "memory": lambda: memory(200 if arguments.quick else 6766),

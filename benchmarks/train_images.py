@@ -4,7 +4,7 @@
     python benchmarks/train_images.py shapes --seed 0
     python benchmarks/train_images.py cifar10 --measure     # only measure the networks that ship
 
-The networks are kept in ``--work`` after each stage, and the next run with the same seed and settings goes on
+Networks are saved in ``--work`` after each stage, and the next run with the same seed and settings goes on
 from there, with the same result as a run from nothing. Settings are chosen on the validation part; the test
 part is looked at by the shipped half-precision weights. Figures go to benchmarks/results/images_<name>.json,
 a picture to docs/images/figure3_<name>.png.
@@ -20,15 +20,15 @@ from time import perf_counter
 
 import torch
 
+from acot_core._utils.files import atomic_write
+from acot_core._utils.progress import Progress
 from acot_core.datasets import load_images
-from acot_core.experiments.perturb import perturb_images
-from acot_core.figures.perturb import plot_perturbations
+from acot_core.experiments.figure3 import perturb_images
+from acot_core.experiments.record import environment
+from acot_core.figures.perturbations import plot_perturbations
 from acot_core.figures.style import render
-from acot_core.files import atomic_write
 from acot_core.images import SETTINGS, ImageModel, ImageSettings, load_image_model, train_image_model
 from acot_core.images.model import WEIGHTS
-from acot_core.progress import Progress
-from acot_core.records import environment
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
@@ -43,7 +43,7 @@ STAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("generator", "critic", "n_", "batch", "sigma", "lambda", "clip", "learning"),
     ),
 }
-"""What is kept in ``--work``: the stages each one needs, and how the names of its own settings begin."""
+"""What is saved in ``--work``: the stages each one needs, and how the names of its own settings begin."""
 
 
 def train(name: str, seed: int, work: Path, root: str | None, stage: str | None = None) -> ImageModel | None:
@@ -61,10 +61,10 @@ def train(name: str, seed: int, work: Path, root: str | None, stage: str | None 
             f"{progress.stage} {progress.step}/{progress.total} {progress.elapsed:.0f} s {values}", flush=True
         )
 
-    def go(trained: tuple[str, ...], hardened: bool = True, **less: int) -> ImageModel:
+    def go(trained: tuple[str, ...], hardened: bool = True, **changes: int) -> ImageModel:
         return train_image_model(
             dataset,
-            settings=dataclasses.replace(settings, **less),
+            settings=dataclasses.replace(settings, **changes),
             trained={part: networks[part] for part in trained},
             hardened=hardened,
             callback=tell,
@@ -85,14 +85,14 @@ def train(name: str, seed: int, work: Path, root: str | None, stage: str | None 
             else:
                 other = ("autoencoder" if stage == "classifier" else "classifier",)
                 model = go(other, hardening_epochs=0, n_iter=0, finish_iter=0)
-            states = {part: getattr(model, part).state_dict() for part in parts}
+            states = {network: getattr(model, network).state_dict() for network in parts}
             torch.save({"settings": needed, "states": states}, file)
-        found = torch.load(file, weights_only=True)
-        if found["settings"] != needed:
-            raise ValueError(f"{file}: made with {found['settings']}, now asked for: {needed}")
+        stored = torch.load(file, weights_only=True)
+        if stored["settings"] != needed:
+            raise ValueError(f"{file}: made with {stored['settings']}, now asked for: {needed}")
         print(f"{stage}: in {file}", flush=True)
-        for part in parts:
-            networks[part].load_state_dict(found["states"][part])
+        for network in parts:
+            networks[network].load_state_dict(stored["states"][network])
 
     last = stage or ("adversary" if settings.finish_iter else "hardened")
     keep(last)
@@ -106,11 +106,11 @@ def train(name: str, seed: int, work: Path, root: str | None, stage: str | None 
 
 def _settings_of(stage: str, settings: ImageSettings) -> dict[str, float]:
     """The settings on which the networks after ``stage`` depend."""
-    needed, own = STAGES[stage]
-    found = {k: v for k, v in dataclasses.asdict(settings).items() if k.startswith(own)}
+    needed, prefixes = STAGES[stage]
+    relevant = {k: v for k, v in dataclasses.asdict(settings).items() if k.startswith(prefixes)}
     for earlier in needed:
-        found |= _settings_of(earlier, settings)
-    return found
+        relevant |= _settings_of(earlier, settings)
+    return relevant
 
 
 def measure(name: str, n_images: int, seed: int, root: str | None) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """Run notebooks and store what they show: `python notebooks/refresh.py [name ...]`, all of them by default.
 
 What is stored: code, text and figures, and a digest of the code that drew the figures. What is not: widgets,
-their state, execution times. `tests/test_notebooks.py` runs them by the same `execute` and holds the digest
-against the code. README's gallery comes from the notebooks, too: the figures of `GALLERY`, in `docs/images`.
+their state, execution times. `tests/notebooks/test_notebooks.py` runs them by the same `execute` and holds
+the digest against the code. README's gallery comes from the notebooks, too: the figures of `GALLERY`, in
+`docs/images`.
 `python notebooks/refresh.py --check [name ...]` runs them and stores nothing: it prints the seconds of each
 and how many of its outputs are not those that are stored.
 """
@@ -25,7 +26,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-from acot_core.files import atomic_write
+from acot_core._utils.files import atomic_write
 
 FOLDER = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -1,4 +1,8 @@
-"""What belongs to the whole process is after each test as it was before: none changes another's numbers."""
+"""What belongs to the whole process is after each test as it was before: none changes another's numbers.
+
+``ACOT_TEST_PROCESS`` sets the process as some users do: ``float64`` (torch's default dtype), ``no_grad``
+(gradients off) or ``warnings`` (every warning is an error). The same tests pass.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,17 @@ import pytest
 import torch
 
 torch.set_num_threads(1)  # the same last bits, however pytest is called
+PROCESS = os.environ.get("ACOT_TEST_PROCESS", "")
+assert PROCESS in ("", "float64", "no_grad", "warnings"), PROCESS
+if PROCESS == "float64":
+    torch.set_default_dtype(torch.float64)
+torch.set_grad_enabled(PROCESS != "no_grad")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every warning be an error where the process says so."""
+    if PROCESS == "warnings":
+        config.addinivalue_line("filterwarnings", "error")
 
 
 def process_state() -> dict[str, object]:

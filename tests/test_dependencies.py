@@ -21,11 +21,11 @@ PINS = {
 
 @pytest.mark.parametrize("row", lowest.requirements())
 def test_what_pyproject_names_is_pinned_within_its_bounds(row: str) -> None:
-    wanted = Requirement(row)
-    pin = PINS.get(canonicalize_name(wanted.name))
-    assert pin, f"{wanted.name} is not in constraints.txt"
-    assert wanted.specifier.contains(pin), (
-        f"constraints.txt pins {wanted.name} at {pin}, pyproject wants {row}"
+    requirement = Requirement(row)
+    pin = PINS.get(canonicalize_name(requirement.name))
+    assert pin, f"{requirement.name} is not in constraints.txt"
+    assert requirement.specifier.contains(pin), (
+        f"constraints.txt pins {requirement.name} at {pin}, pyproject wants {row}"
     )
 
 
@@ -38,13 +38,13 @@ def test_every_constraint_is_one_version() -> None:
 def test_the_oldest_versions_are_the_lower_bounds() -> None:
     command = [sys.executable, lowest.__file__, "Torch==2.13.0"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    found = dict(line.split("==") for line in listed)
-    assert found.pop("Torch") == "2.13.0"
-    assert "torch" not in found
+    oldest = dict(line.split("==") for line in listed)
+    assert oldest.pop("Torch") == "2.13.0"
+    assert "torch" not in oldest
     for row in lowest.requirements():
-        wanted = Requirement(row)
-        if wanted.specifier and wanted.name != "torch":
-            version = found.pop(canonicalize_name(wanted.name))
-            assert wanted.specifier.contains(version)
-            assert str(wanted.specifier) == f">={version}", "a bound of another form is not understood"
-    assert not found
+        requirement = Requirement(row)
+        if requirement.specifier and requirement.name != "torch":
+            version = oldest.pop(canonicalize_name(requirement.name))
+            assert requirement.specifier.contains(version)
+            assert str(requirement.specifier) == f">={version}", "a bound of another form is not understood"
+    assert not oldest

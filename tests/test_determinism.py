@@ -27,10 +27,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from acot_explorer.cache_keys import AdversaryRequest
 from acot_explorer.jobs import JobRunner
-from acot_explorer.requests import AdversaryRequest
 from acot_explorer.state import Settings
-from acot_explorer.store import train_adversary
+from acot_explorer.store import load_dataset, train_adversary
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
@@ -54,11 +54,11 @@ def threads(number: int) -> Iterator[None]:
 
 
 def on_one_thread_and_two(work: Callable[[], Value]) -> tuple[Value, Value]:
-    found = []
+    results = []
     for number in (1, 2):
         with threads(number):
-            found.append(work())
-    return found[0], found[1]
+            results.append(work())
+    return results[0], results[1]
 
 
 def adversary(seed: Any = 0, **changes: Any) -> Adversary:
@@ -74,7 +74,7 @@ def pooling(**changes: Any) -> ACOTPooling:
 def test_training_depends_on_the_number_of_threads_by_rounding_alone() -> None:
     """Not to the bit: products are added up in another order. Sweeps and dashboard train on one thread."""
     one, two = on_one_thread_and_two(adversary)
-    pd.testing.assert_frame_equal(one.history, two.history, rtol=5e-3, atol=5e-3)
+    pd.testing.assert_frame_equal(one.history_, two.history_, rtol=5e-3, atol=5e-3)
     negatives = [a.sample(CLIPS[:5], 20).frames for a in (one, two)]
     torch.testing.assert_close(*negatives, rtol=0, atol=5e-3)
 
@@ -119,12 +119,12 @@ def test_baselines_do_not_depend_on_threads_and_repeat(baseline: Any) -> None:
 
 def test_seeds_repeat_to_the_bit_and_differ_from_one_another() -> None:
     first, again, other = adversary(7), adversary(7), adversary(8)
-    pd.testing.assert_frame_equal(first.history, again.history, check_exact=True)
+    pd.testing.assert_frame_equal(first.history_, again.history_, check_exact=True)
     assert torch.equal(first.sample(CLIPS[:3], 9).frames, again.sample(CLIPS[:3], 9).frames)
-    assert not first.history.equals(other.history)
+    assert not first.history_.equals(other.history_)
     assert not torch.equal(first.sample(CLIPS[:3], 9).frames, first.sample(CLIPS[:3], 9, 1).frames)
-    whole = [make_pipeline(pooling(random_state=s), GrassmannSVC()).fit(CLIPS, LABELS) for s in (0, 0, 1)]
-    scores = [model.decision_function(CLIPS) for model in whole]
+    models = [make_pipeline(pooling(random_state=s), GrassmannSVC()).fit(CLIPS, LABELS) for s in (0, 0, 1)]
+    scores = [model.decision_function(CLIPS) for model in models]
     assert np.array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
 
@@ -169,26 +169,27 @@ def test_notebook_and_dashboard_train_the_same_adversary() -> None:
     job._future.result(timeout=250)
     runner.shutdown()
     assert job.state == "done", job.error
-    train, test = DATA.split()
+    data = load_dataset(request.data)
+    clips, (train, test) = data.streams[request.stream], data.split()
     in_a_notebook = Adversary(n_iter=60, device="cpu", **request.arguments()).fit(
-        [CLIPS[i] for i in train],
-        LABELS[train],
-        held_out=([CLIPS[i] for i in test], LABELS[test]),
+        [clips[i] for i in train],
+        data.labels[train],
+        held_out=([clips[i] for i in test], data.labels[test]),
     )
-    pd.testing.assert_frame_equal(job.result.history, in_a_notebook.history, check_exact=True)
-    here, there = (a.sample(CLIPS[:3], 10).frames for a in (in_a_notebook, job.result))
+    pd.testing.assert_frame_equal(job.result.history_, in_a_notebook.history_, check_exact=True)
+    here, there = (a.sample(clips[:3], 10).frames for a in (in_a_notebook, job.result))
     assert torch.equal(here, there)
 
 
 def test_sessions_that_pool_at_the_same_time_do_not_disturb_each_other() -> None:
     alone = pooling().fit_transform(CLIPS[:8])
-    found: list[np.ndarray] = []
+    pooled: list[np.ndarray] = []
     workers = [
-        threading.Thread(target=lambda: found.append(pooling().fit_transform(CLIPS[:8]))) for _ in range(4)
+        threading.Thread(target=lambda: pooled.append(pooling().fit_transform(CLIPS[:8]))) for _ in range(4)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert len(found) == 4
-    assert all(np.array_equal(alone, other) for other in found)
+    assert len(pooled) == 4
+    assert all(np.array_equal(alone, other) for other in pooled)

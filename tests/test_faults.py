@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from acot_core.files import atomic_write
+from acot_core._utils.files import atomic_write
 
-DRIVER = Path(__file__).with_name("fault_driver.py")
+DRIVER = Path(__file__).parent / "helpers" / "fault_driver.py"
 KILLS = 20
 
 

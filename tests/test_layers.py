@@ -1,28 +1,32 @@
-"""The layers of acot_core: imports go down only, and no GUI toolkit or pyplot gets in."""
+"""The house: which folder may import which, what stands at the root; no GUI toolkit and no pyplot."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "acot_core"
-LAYERS = (
-    "files memory progress parameters threads records sequences checkpoints datasets",
-    "transport couplings entropic simplex grassmann",
-    "riemannian objective alternation subspaces line_search reduced reference subspace_problem response_line "
-    "robust",
-    "adversary adversary_data adversary_training adversary_checks quality two_sample weights cuda_graph "
-    "frame_classifier wgan rmsprop negatives pooling baselines "
-    "classify images",
-    "experiments",
-    "figures",
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "acot_core"
+# From the ground up: a folder (or file) imports only what stands on an earlier line, or itself.
+FLOORS = (
+    {"_utils"},
+    {"sequences"},
+    {"datasets", "riemannian", "transport"},
+    {"gan", "subspace", "classify"},
+    {"pooling", "images"},
+    {"baselines"},
+    {"experiments"},
+    {"figures"},
+    {"__main__", "_commands"},
 )
-LAYER = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-FORBIDDEN = {"panel", "ipywidgets", "bokeh", "param", "acot_explorer"}
+FLOOR = {name: level for level, names in enumerate(FLOORS, 1) for name in names}
+FORBIDDEN = {"panel", "ipywidgets", "bokeh", "param", "acot_explorer", "acot_notebooks"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -38,50 +42,112 @@ def imports(tree: ast.AST) -> set[str]:
     return names
 
 
-def unit(module: str) -> str | None:
-    """The module or subpackage of acot_core that a full name lies in."""
+def module_name(file: Path, root: Path = ROOT) -> str:
+    return ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def folder_of(module: str) -> str | None:
+    """The folder or file at the root of acot_core that a full name lies in."""
     parts = module.split(".")
-    return parts[1] if parts[0] == "acot_core" and len(parts) > 1 and parts[1] in LAYER else None
+    return parts[1] if parts[0] == "acot_core" and len(parts) > 1 and parts[1] in FLOOR else None
 
 
-def violations(source: str, own: str) -> list[str]:
-    found = []
+def violations(source: str, folder: str) -> list[str]:
+    wrong = []
     for name in sorted(imports(ast.parse(source))):
-        other = unit(name)
-        if other is not None and LAYER[other] > LAYER[own]:
-            found.append(f"{own} (layer {LAYER[own]}) imports {name} (layer {LAYER[other]})")
+        other = folder_of(name)
+        if other is not None and other != folder and FLOOR[other] >= FLOOR[folder]:
+            wrong.append(f"{folder} (floor {FLOOR[folder]}) imports {name} (floor {FLOOR[other]})")
         if name.split(".")[0] in FORBIDDEN or name.startswith("matplotlib.pyplot") or name == "pylab":
-            found.append(f"{own} imports {name}")
-    return found
-
-
-def own_unit(file: Path) -> str:
-    first = file.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+            wrong.append(f"{folder} imports {name}")
+    return wrong
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
 def test_imports_go_down(file: Path) -> None:
-    own = own_unit(file)
-    if own == "__init__" or file.name == "__main__.py":  # the package's front, and the command line above all
+    folder = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if folder == "__init__":  # the front door, which loads what is asked for
         return
-    assert own in LAYER, f"{own}: a new module needs a layer here"
-    assert violations(file.read_text(), own) == []
+    assert folder in FLOOR, f"{folder}: a new folder needs a floor here"
+    assert violations(file.read_text(), folder) == []
+
+
+def test_there_are_at_most_nine_floors_and_twelve_public_entries() -> None:
+    assert len(FLOORS) <= 9
+    entries = {path.stem for path in PACKAGE.iterdir() if path.is_dir() or path.suffix == ".py"}
+    public = {name for name in entries if not name.startswith("_")}
+    assert public == {name for name in FLOOR if not name.startswith("_")}
+    assert len(public) <= 12
 
 
 @pytest.mark.parametrize(
-    ("source", "own"),
+    ("source", "module"),
     [
-        ("from acot_core.experiments.ablation import ablation", "pooling"),
+        ("from acot_core.experiments.table1 import ablation", "pooling"),
         ("def f():\n    import acot_core.figures", "experiments"),
         ("from acot_core import figures", "experiments"),
+        ("from acot_core.gan import Adversary", "subspace"),
         ("import panel as pn", "figures"),
         ("from matplotlib import pyplot", "figures"),
         ("import matplotlib.pyplot as plt", "figures"),
     ],
 )
-def test_a_violation_is_seen(source: str, own: str) -> None:
-    assert violations(source, own)
+def test_a_violation_is_seen(source: str, module: str) -> None:
+    assert violations(source, module)
+
+
+# ------------------------------------------------------------------ circles, from the code's own imports
+
+
+@cache
+def graph(folder: str) -> Mapping[str, frozenset[str]]:
+    """Which module imports which, below a folder of the repository; a package's __init__ is the package."""
+    base = ROOT / folder
+    names = {module_name(file, base.parent): file for file in base.rglob("*.py")}
+    return {
+        name: frozenset(
+            target
+            for target in imports(ast.parse(file.read_text()))
+            if target in names
+            and target != name
+            # a module may import from a package that it lies in only through the package's siblings
+            and not name.startswith(f"{target}.")
+        )
+        for name, file in names.items()
+    }
+
+
+def circle(edges: Mapping[str, frozenset[str]]) -> list[str]:
+    """Some modules that import each other in a loop; empty where there is none."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return path[path.index(name) :]
+        if name in done:
+            return []
+        for target in sorted(edges.get(name, ())):
+            if loop := visit(target, [*path, name]):
+                return loop
+        done.add(name)
+        return []
+
+    for start in sorted(edges):
+        if loop := visit(start, []):
+            return loop
+    return []
+
+
+@pytest.mark.parametrize("folder", ["acot_core", "apps/acot_explorer", "benchmarks"])
+def test_no_modules_import_each_other_in_a_circle(folder: str) -> None:
+    edges = graph(folder)
+    assert len(edges) > 5
+    assert circle(edges) == []
+
+
+def test_a_circle_is_seen() -> None:
+    edges = {"a": frozenset({"b"}), "b": frozenset({"c"}), "c": frozenset({"a"}), "d": frozenset()}
+    assert set(circle(edges)) == {"a", "b", "c"}
 
 
 def test_importing_the_package_loads_no_gui_and_no_pyplot() -> None:
@@ -89,6 +155,23 @@ def test_importing_the_package_loads_no_gui_and_no_pyplot() -> None:
         "import sys, acot_core, acot_core.experiments, acot_core.figures\n"
         "bad = {'panel', 'ipywidgets', 'bokeh', 'matplotlib.pyplot', 'aeon', 'dask'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(bad)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_function_shadows_its_module() -> None:
+    """Under a module's own full name stands the module, whatever its package exports."""
+    code = (
+        "import importlib, pkgutil, sys, types, acot_core\n"
+        "found = pkgutil.walk_packages(acot_core.__path__, 'acot_core.')\n"
+        "names = [m.name for m in found if '__main__' not in m.name]\n"
+        "for name in names: importlib.import_module(name)\n"
+        "def reached(name):\n"
+        "    value = acot_core\n"
+        "    for part in name.split('.')[1:]: value = getattr(value, part)\n"
+        "    return value\n"
+        "sys.exit(', '.join(n for n in names if not isinstance(reached(n), types.ModuleType)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from acot_core.grassmann import distance, random_point
 from acot_core.riemannian import (
     BETA_RULES,
     FunctionObjective,
     conjugate_gradient,
     pymanopt_conjugate_gradient,
 )
+from acot_core.riemannian.grassmann import distance, random_point
 from acot_core.transport import cost_matrix, emd, ipot, sinkhorn, solve
 
 D = torch.float64
@@ -73,9 +73,9 @@ def test_dominant_invariant_subspace_by_pymanopt_itself() -> None:
     ours = conjugate_gradient(objective, start, n_iter=300)
     wrapped = pymanopt_conjugate_gradient(objective, start, n_iter=300)
     assert theirs.cost == pytest.approx(-float(values[0, :3].sum()), rel=1e-8)
-    for found in (ours, wrapped):
-        assert float(found.value[0]) == pytest.approx(theirs.cost, rel=1e-8)
-        assert distance(found.point, torch.from_numpy(theirs.point)[None]).max() < 1e-4
+    for result in (ours, wrapped):
+        assert float(result.value[0]) == pytest.approx(theirs.cost, rel=1e-8)
+        assert distance(result.point, torch.from_numpy(theirs.point)[None]).max() < 1e-4
 
 
 def test_low_rank_approximation() -> None:
@@ -125,7 +125,7 @@ def test_a_shift_costs_its_square() -> None:
 def test_the_one_dimensional_distance_is_that_of_sorted_samples(method: str) -> None:
     X, Y = cloud(25, 4, d=1), cloud(25, 5, d=1) + 2
     options = {"ipot": {"tol": 1e-4, "n_iter": 5000}, "sinkhorn": {"epsilon": 0.02, "n_iter": 5000}}
-    value = float(solve(cost_matrix(X, Y), method=method, **options.get(method, {})).value[0])
+    value = float(solve(cost_matrix(X, Y), transport=method, **options.get(method, {})).value[0])
     exact = float((X[0, :, 0].sort().values - Y[0, :, 0].sort().values).abs().mean())
     assert value == pytest.approx(exact, rel=1e-6 if method == "emd" else 1e-2)
     assert exact == pytest.approx(float(ot.wasserstein_1d(X[0, :, 0].numpy(), Y[0, :, 0].numpy())))
@@ -171,4 +171,5 @@ def test_entropic_plans_are_pots(epsilon: float) -> None:
     )
     np.testing.assert_allclose(ours.plan[0], theirs, atol=1e-7)
     # It lies between the exact value and that of the independent coupling.
-    assert float(emd(cost).value[0]) <= float(ours.value[0]) <= float(solve(cost, method="uniform").value[0])
+    independent = solve(cost, transport="uniform").value[0]
+    assert float(emd(cost).value[0]) <= float(ours.value[0]) <= float(independent)

@@ -28,7 +28,7 @@ def ragged(*lengths: int, d: int = 5) -> list[np.ndarray]:
         ([], "at least one sequence"),
         ("abc", "expected a list"),
         ([np.zeros((0, 5))], r"\[0\].*at least 1 frame"),
-        ([np.ones((3, 5)), np.ones((3, 4))], r"\[1\]: expected 5 features a frame, got shape \(3, 4\)"),
+        ([np.ones((3, 5)), np.ones((3, 4))], r"\[1\]: expected 5 features per frame, got shape \(3, 4\)"),
         ([np.ones((3, 5)), np.full((2, 5), np.nan)], r"\[1\].*frame 0 holds a NaN"),
         ([np.ones((3, 5)), -np.ones((2, 5))], r"\[1\].*frame 0 has a negative entry"),
         ([np.array([[0.8, -0.6]], np.float32)], r"\[0\].*frame 0 has a negative entry"),  # of unit norm
@@ -85,7 +85,7 @@ def test_padding_keeps_frames_and_weights_sum_to_one():
 def test_chunks_cover_every_sequence_once_within_the_budget():
     lengths = RNG.integers(1, 50, 200)
     seen = []
-    for positions in chunks(lengths, row_bytes=10, budget=2000):
+    for positions in chunks(10 * lengths, budget=2000):
         seen.extend(positions)
         assert len(positions) == 1 or len(positions) * lengths[positions].max() * 10 <= 2000
     assert sorted(seen) == list(range(200))
@@ -93,12 +93,13 @@ def test_chunks_cover_every_sequence_once_within_the_budget():
 
 def test_chunks_that_workers_share_are_of_equal_size_and_a_multiple_of_four():
     lengths = [5] * 90
-    assert [len(part) for part in chunks(lengths, 1, 450)] == [90]
-    assert [len(part) for part in chunks(lengths, 1, 449)] == [23, 23, 23, 21]
-    assert [len(part) for part in chunks(lengths, 1, 99)] == [12] * 7 + [6]
+    assert [len(part) for part in chunks(lengths, 8 * 450)] == [90]  # little: one batch
+    assert [len(part) for part in chunks(lengths, 8 * 449)] == [23] * 3 + [21]  # workers share what is not
+    assert [len(part) for part in chunks(lengths, 449)] == [12] * 7 + [6]  # four at a time are within 449
     uneven = np.random.default_rng(0).integers(1, 50, 200)
-    sizes = [len(part) * uneven[part].max() for part in chunks(uneven, 10, 30_000)]
+    sizes = [len(part) * uneven[part].max() for part in chunks(10 * uneven, 96_000)]
     assert len(sizes) == 4
+    assert 10 * max(sizes) <= 96_000 // 4
     assert max(sizes) < 1.1 * min(sizes)
 
 

@@ -3,9 +3,10 @@
 from acot_core.baselines.averages import AveragePooling, MaxPooling
 from acot_core.baselines.discriminative import DiscriminativePooling
 from acot_core.baselines.kernelized import KRP
-from acot_core.baselines.ranking import RankPooling
+from acot_core.baselines.principal_subspace import PCASubspace
+from acot_core.baselines.rank_pooling import GRP, RankPooling
 from acot_core.baselines.signals import DTWClassifier, MiniRocketClassifier
-from acot_core.baselines.subspaces import GRP, PCASubspace
+from acot_core.baselines.supervised import SupervisedPooling
 
 __all__ = [
     "GRP",
@@ -17,4 +18,5 @@ __all__ = [
     "MiniRocketClassifier",
     "PCASubspace",
     "RankPooling",
+    "SupervisedPooling",
 ]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from acot_core.baselines.base import SequencePooling
+from acot_core.pooling.base import SequencePooling
 from acot_core.sequences import PaddedSequences
-
-__all__ = ["AveragePooling", "MaxPooling"]
 
 
 class AveragePooling(SequencePooling):

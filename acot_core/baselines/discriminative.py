@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Self
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from acot_core.baselines.base import SubspacePooling
-from acot_core.grassmann import principal_subspace
-from acot_core.negatives import random_negatives
-from acot_core.riemannian import conjugate_gradient
-from acot_core.sequences import PaddedSequences, resolve_seed
+from acot_core._utils.progress import Callback
+from acot_core.gan.negatives import random_negatives
+from acot_core.pooling.base import SubspacePooling
+from acot_core.riemannian import Objective, conjugate_gradient
+from acot_core.riemannian.grassmann import principal_subspace
+from acot_core.sequences import CheckedSequences, PaddedSequences, resolve_seed
 
-__all__ = ["DiscriminativePooling"]
 
-
+@dataclass(repr=False, eq=False)
 class DiscriminativePooling(SubspacePooling):
     """A subspace that holds more of a sequence's frames than of noise, by a margin, and more with time.
 
@@ -43,38 +43,31 @@ class DiscriminativePooling(SubspacePooling):
         Seed of the noise.
     """
 
-    def __init__(
-        self,
-        n_subspaces: int = 1,
-        *,
-        margin: float = 0.5,
-        beta2: float = 1.0,
-        eta: float = 0.01,
-        n_iter: int = 5,
-        output: str = "subspace",
-        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
-    ) -> None:
-        self.n_subspaces = n_subspaces
-        self.margin = margin
-        self.beta2 = beta2
-        self.eta = eta
-        self.n_iter = n_iter
-        self.output = output
-        self.random_state = random_state
+    n_subspaces: int = 1
+    _: KW_ONLY
+    margin: float = 0.5
+    beta2: float = 1.0
+    eta: float = 0.01
+    n_iter: int = 5
+    output: str = "subspace"
+    random_state: int | np.random.RandomState | np.random.Generator | None = 0
 
-    def _fit(self, sequences: list[Tensor]) -> None:
-        super()._fit(sequences)
+    def _fit(self, sequences: CheckedSequences, y: Any, callback: Callback | None) -> None:
+        super()._fit(sequences, y, callback)
         self.seed_ = resolve_seed(self.random_state)
+
+    def _bytes(self, n: int) -> int:
+        return 64 * n * self.n_features_in_
 
     def _pool(self, batch: PaddedSequences) -> Tensor:
         noise = random_negatives(batch.unpad(), "1n", self.seed_).frames.to(batch.frames)
         loss = _MarginLoss(batch, noise, self.margin, self.beta2, self.eta)
         start = principal_subspace(batch.frames, batch.mask, self.n_subspaces)
-        return self._describe(batch, conjugate_gradient(loss, start, n_iter=self.n_iter).point)
+        return self._describe(batch, conjugate_gradient(loss, start, n_iter=int(self.n_iter)).point)
 
 
-class _MarginLoss:
-    """The objective of `DiscriminativePooling` for B sequences, in the form `conjugate_gradient` wants."""
+class _MarginLoss(Objective):
+    """The objective of `DiscriminativePooling` for B sequences."""
 
     def __init__(
         self, batch: PaddedSequences, noise: Tensor, margin: float, beta2: float, eta: float
@@ -85,16 +78,10 @@ class _MarginLoss:
         self.pair_weights = mask[:, 1:] / (mask.sum(1, keepdim=True) - 1).clamp_min(1)  # (B, n-1)
         self.rows = torch.cat([batch.frames, noise], 1)  # (B, 2n, d)
 
-    def select(self, index: Tensor) -> Self:
-        part = copy.copy(self)
-        for name in ("weights", "pair_weights", "rows"):
-            setattr(part, name, getattr(self, name)[index])
-        return part
-
     def _hinges(self, energy: Tensor) -> tuple[Tensor, Tensor]:
         n = self.weights.shape[1]
-        kept, lost = energy[:, :n], energy[:, n:]
-        return self.margin - kept + lost, kept[:, :-1] + self.eta - kept[:, 1:]
+        frames, noise = energy[:, :n], energy[:, n:]
+        return self.margin - frames + noise, frames[:, :-1] + self.eta - frames[:, 1:]
 
     def value(self, U: Tensor) -> Tensor:
         apart, order = self._hinges((self.rows @ U).square().sum(2))

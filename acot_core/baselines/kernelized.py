@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
 import numpy as np
 import torch
 from sklearn.kernel_approximation import Nystroem
 from torch import Tensor
 
-from acot_core.baselines.base import SubspacePooling
-from acot_core.baselines.subspaces import ordered_subspace
-from acot_core.sequences import PaddedSequences, resolve_seed
+from acot_core._utils.checks import check_int, check_number
+from acot_core._utils.progress import Callback
+from acot_core.baselines.rank_pooling import ordered_subspace
+from acot_core.pooling.base import SubspacePooling
+from acot_core.sequences import CheckedSequences, PaddedSequences, resolve_seed
+from acot_core.subspace.solve import working_bytes
 
-__all__ = ["KRP"]
 
-
+@dataclass(repr=False, eq=False)
 class KRP(SubspacePooling):
     """Order-constrained subspaces of the frames after a Gaussian kernel's feature map.
 
@@ -45,42 +50,30 @@ class KRP(SubspacePooling):
 
     output = "subspace"
 
-    def __init__(
-        self,
-        n_subspaces: int = 1,
-        *,
-        beta1: float = 1.0,
-        beta2: float = 10.0,
-        eta: float = 0.01,
-        gamma: float | str = "scale",
-        n_landmarks: int = 256,
-        n_iter: int = 5,
-        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
-    ) -> None:
-        self.n_subspaces = n_subspaces
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.eta = eta
-        self.gamma = gamma
-        self.n_landmarks = n_landmarks
-        self.n_iter = n_iter
-        self.random_state = random_state
+    n_subspaces: int = 1
+    _: KW_ONLY
+    beta1: float = 1.0
+    beta2: float = 10.0
+    eta: float = 0.01
+    gamma: float | str = "scale"
+    n_landmarks: int = 256
+    n_iter: int = 5
+    random_state: int | np.random.RandomState | np.random.Generator | None = 0
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.gamma != "scale" and not (isinstance(self.gamma, int | float) and self.gamma > 0):
-            raise ValueError(f"gamma: expected a positive number or 'scale', got {self.gamma!r}")
-        if self.n_landmarks < self.n_subspaces:
-            raise ValueError(f"n_landmarks: expected at least k = {self.n_subspaces}, got {self.n_landmarks}")
+        if self.gamma != "scale":
+            check_number("gamma", self.gamma, positive=True)
+        check_int("n_landmarks", self.n_landmarks, least=self.n_subspaces)
 
-    def _fit(self, sequences: list[Tensor]) -> None:
+    def _fit(self, sequences: CheckedSequences, y: Any, callback: Callback | None) -> None:
         frames = torch.cat(sequences).double()
         spread = 2 * float((frames - frames.mean(0)).square().sum(1).mean())  # mean squared distance
         gamma = 1 / max(spread, 1e-12) if self.gamma == "scale" else float(self.gamma)
-        n_landmarks = min(self.n_landmarks, len(frames))
+        n_landmarks = min(int(self.n_landmarks), len(frames))
         if n_landmarks < self.n_subspaces:
             raise ValueError(f"n_subspaces: {self.n_subspaces} exceeds the {len(frames)} training frames")
-        seed = resolve_seed(self.random_state)
+        seed = resolve_seed(self.random_state) % 2**32  # as much as numpy takes
         self.map_ = Nystroem(kernel="rbf", gamma=gamma, n_components=n_landmarks, random_state=seed)
         self.map_.fit(frames.numpy())
 
@@ -88,12 +81,8 @@ class KRP(SubspacePooling):
         n_sequences, n, d = batch.frames.shape
         mapped = self.map_.transform(batch.frames.reshape(-1, d).double().numpy())
         frames = torch.from_numpy(mapped).float().reshape(n_sequences, n, -1) * batch.mask[:, :, None]
-        U = ordered_subspace(
-            PaddedSequences(frames, batch.mask),
-            self.n_subspaces,
-            beta1=self.beta1,
-            beta2=self.beta2,
-            eta=self.eta,
-            n_iter=self.n_iter,
-        )
-        return self._describe(batch, U)
+        return self._describe(batch, ordered_subspace(PaddedSequences(frames, batch.mask), self))
+
+    def _bytes(self, n: int) -> int:
+        landmarks = self.map_.n_components
+        return 32 * n * (landmarks + self.n_features_in_) + working_bytes(n, n, landmarks, self.n_subspaces)

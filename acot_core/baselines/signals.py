@@ -5,8 +5,10 @@ They see the signals before any frame encoder: N arrays (n_i, c).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,12 +16,10 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils.validation import check_is_fitted
 
 from acot_core.sequences import check_labels
-
-__all__ = ["DTWClassifier", "MiniRocketClassifier", "resample"]
 
 
 @contextmanager
@@ -46,7 +46,40 @@ def resample(signals: Sequence[Any], length: int) -> np.ndarray:
     return np.stack(resampled).astype(np.float32)
 
 
-class MiniRocketClassifier(ClassifierMixin, BaseEstimator):
+class _SignalClassifier(ClassifierMixin, BaseEstimator):
+    """Base of the classifiers of N signals (n_i, c) that are a model of aeon's after `_prepared`."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a list of them
+        return tags
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:
+        """Fit on N signals (n_i, c) with labels (N,)."""
+        labels = check_labels(y, len(X))
+        self.model_ = self._model(X)
+        with _process_left_alone():
+            self.model_.fit(self._prepared(X), labels)
+        self.classes_ = np.unique(labels)
+        return self
+
+    def predict(self, X: Sequence[Any]) -> np.ndarray:
+        """Labels of N signals (n_i, c): (N,)."""
+        check_is_fitted(self, "model_")
+        with _process_left_alone():
+            return self.model_.predict(self._prepared(X))
+
+    @abstractmethod
+    def _model(self, X: Sequence[Any]) -> Any:
+        """The model that is fitted, once what the signals tell of it is known."""
+
+    @abstractmethod
+    def _prepared(self, X: Sequence[Any]) -> Any:
+        """The signals as the model takes them."""
+
+
+@dataclass(repr=False, eq=False)
+class MiniRocketClassifier(_SignalClassifier):
     """Random convolutions, share of positive values, ridge classifier; on signals brought to one length.
 
     Dempster, Schmidt & Webb (2021), "MiniRocket: a very fast (almost) deterministic transform for time series
@@ -58,47 +91,41 @@ class MiniRocketClassifier(ClassifierMixin, BaseEstimator):
     random_state : int
     """
 
-    def __init__(self, n_kernels: int = 10_000, *, random_state: int = 0) -> None:
-        self.n_kernels = n_kernels
-        self.random_state = random_state
+    n_kernels: int = 10_000
+    _: KW_ONLY
+    random_state: int = 0
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False  # a list of them
-        return tags
-
-    def fit(self, X: Sequence[Any], y: Any) -> Self:
-        """Fit on N signals (n_i, c) with labels (N,)."""
-        from aeon.transformations.collection.convolution_based import MiniRocket
-
-        labels = check_labels(y, len(X))
-        # MiniRocket's kernels need nine samples.
-        self.length_ = max(9, int(np.median([len(signal) for signal in X])))
-        self.model_ = make_pipeline(
-            MiniRocket(n_kernels=self.n_kernels, random_state=self.random_state),
-            StandardScaler(),
-            RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)),
-        )
-        with _process_left_alone():
-            self.model_.fit(resample(X, self.length_), labels)
-        self.classes_ = self.model_[-1].classes_
-        return self
-
-    def predict(self, X: Sequence[Any]) -> np.ndarray:
-        """Labels of N signals (n_i, c): (N,)."""
+    def similarity(self, X: Sequence[Any], Y: Sequence[Any]) -> np.ndarray:
+        """Cosines of the standardised features of N signals X with those of M signals Y: (N, M)."""
         check_is_fitted(self, "model_")
         with _process_left_alone():
-            return self.model_.predict(resample(X, self.length_))
+            A, B = (normalize(self.model_[:-1].transform(self._prepared(s))) for s in (X, Y))
+        return A @ B.T
 
     def decision_function(self, X: Sequence[Any]) -> np.ndarray:
         """Scores of N signals: (N, n_classes)."""
         check_is_fitted(self, "model_")
         with _process_left_alone():
-            scores = self.model_.decision_function(resample(X, self.length_))
+            scores = self.model_.decision_function(self._prepared(X))
         return scores if scores.ndim == 2 else np.stack([-scores, scores], 1)
 
+    def _model(self, X: Sequence[Any]) -> Any:
+        from aeon.transformations.collection.convolution_based import MiniRocket
 
-class DTWClassifier(ClassifierMixin, BaseEstimator):
+        # MiniRocket's kernels need nine samples.
+        self.length_ = max(9, int(np.median([len(signal) for signal in X])))
+        return make_pipeline(
+            MiniRocket(n_kernels=self.n_kernels, random_state=self.random_state),
+            StandardScaler(),
+            RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)),
+        )
+
+    def _prepared(self, X: Sequence[Any]) -> np.ndarray:
+        return resample(X, self.length_)
+
+
+@dataclass(repr=False, eq=False)
+class DTWClassifier(_SignalClassifier):
     """The nearest neighbour under dynamic time warping of standardised signals.
 
     Sakoe & Chiba (1978), "Dynamic programming algorithm optimization for spoken word recognition"; as a
@@ -110,41 +137,31 @@ class DTWClassifier(ClassifierMixin, BaseEstimator):
         Half-width of the Sakoe-Chiba band, as a share of the length.
     """
 
-    def __init__(self, window: float = 0.2) -> None:
-        self.window = window
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False  # a list of them
-        return tags
-
-    def fit(self, X: Sequence[Any], y: Any) -> Self:
-        """Fit on N signals (n_i, c) with labels (N,)."""
-        from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
-
-        if not 0 < self.window <= 1:
-            raise ValueError(f"window: expected a share between 0 and 1, got {self.window!r}")
-        labels = check_labels(y, len(X))
-        rows = np.concatenate([np.asarray(signal, dtype=float) for signal in X])
-        spread = rows.std(0)
-        self.mean_, self.scale_ = rows.mean(0), np.where(spread > 0, spread, 1)
-        self.model_ = KNeighborsTimeSeriesClassifier(
-            distance="dtw", distance_params={"window": self.window}, n_neighbors=1
-        )
-        with _process_left_alone():
-            self.model_.fit(self._standardise(X), labels)
-        self.classes_ = self.model_.classes_
-        return self
-
-    def predict(self, X: Sequence[Any]) -> np.ndarray:
-        """Labels of N signals (n_i, c): (N,)."""
-        check_is_fitted(self, "model_")
-        with _process_left_alone():
-            return self.model_.predict(self._standardise(X))
+    window: float = 0.2
 
     def decision_function(self, X: Sequence[Any]) -> np.ndarray:
         """One for the neighbour's class, zero for the others: (N, n_classes)."""
         return (self.predict(X)[:, None] == self.classes_).astype(float)
 
-    def _standardise(self, X: Sequence[Any]) -> list[np.ndarray]:
+    def similarity(self, X: Sequence[Any], Y: Sequence[Any]) -> np.ndarray:
+        """Minus the distances of N signals X to M signals Y: (N, M)."""
+        from aeon.distances import pairwise_distance
+
+        check_is_fitted(self, "model_")
+        with _process_left_alone():
+            return -pairwise_distance(self._prepared(X), self._prepared(Y), method="dtw", window=self.window)
+
+    def _model(self, X: Sequence[Any]) -> Any:
+        from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
+
+        if not 0 < self.window <= 1:
+            raise ValueError(f"window: expected a share between 0 and 1, got {self.window!r}")
+        rows = np.concatenate([np.asarray(signal, dtype=float) for signal in X])
+        spread = rows.std(0)
+        self.mean_, self.scale_ = rows.mean(0), np.where(spread > 0, spread, 1)
+        return KNeighborsTimeSeriesClassifier(
+            distance="dtw", distance_params={"window": self.window}, n_neighbors=1
+        )
+
+    def _prepared(self, X: Sequence[Any]) -> list[np.ndarray]:
         return [((np.asarray(signal, dtype=float) - self.mean_) / self.scale_).T for signal in X]

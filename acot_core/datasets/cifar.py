@@ -20,9 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acot_core.progress import Callback, Clock
-
-__all__ = ["CIFAR10_CHECKSUM", "CIFAR10_CLASSES", "CIFAR10_URL", "download_cifar10", "read_cifar10"]
+from acot_core._utils.progress import Callback, Clock
 
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"
@@ -63,8 +61,8 @@ def read_cifar10(
     """
     names = [name for name in _TRAIN if (Path(folder) / name).is_file()] + [_TEST]
     parts = [_read(Path(folder) / name) for name in names]
-    images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-    is_test = np.repeat([name == _TEST for name in names], [len(part[0]) for part in parts])
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    is_test = np.repeat([name == _TEST for name in names], [len(arrays[0]) for arrays in parts])
     return images, labels, is_test
 
 
@@ -93,10 +91,10 @@ def download_cifar10(
     checksum: str = CIFAR10_CHECKSUM,
     callback: Callback | None = None,
 ) -> Path:
-    """Download CIFAR-10 (170 MB) and return the folder with its binary files; at once if it is there already.
+    """Download CIFAR-10 (170 MB) unless it is there already, and return the folder with its binary files.
 
-    What an interrupted download has brought stays in a .part file and the next call goes on from there. Only
-    an archive with the publisher's checksum is unpacked, and the folder appears complete or not at all.
+    An interrupted download leaves a .part file, which the next call resumes. Only an archive with the
+    publisher's checksum is unpacked, and the folder appears complete or not at all.
 
     Parameters
     ----------
@@ -110,15 +108,15 @@ def download_cifar10(
     Raises
     ------
     ConnectionError
-        The server cannot be reached, refuses, or the connection broke three times without any progress.
+        The server cannot be reached, refuses, or three connections in a row broke without any progress.
     ValueError
         The archive's checksum is wrong: it is deleted.
     """
     import pooch
 
     target = Path(folder) if folder is not None else Path(pooch.os_cache("acot-explorer"))
-    if (found := find_cifar10(target)) is not None:
-        return found
+    if (ready := find_cifar10(target)) is not None:
+        return ready
     target.mkdir(parents=True, exist_ok=True)
     name = Path(url).name
     part = target / f"{name}.part"
@@ -152,17 +150,19 @@ def download_cifar10(
 
 
 def _resuming_downloader(part: Path, callback: Callback | None) -> Callable[[str, Any, Any], None]:
-    """A downloader for pooch that collects the file in ``part`` and hands it over when it is complete."""
+    """A downloader for pooch that collects the file in ``part`` and moves it to its place when complete."""
 
     def download(url: str, output_file: Any, pooch: Any) -> None:
-        failures = 0
+        furthest, fruitless = 0, 0
         while not _fetch(url, part, callback):
-            # A connection that brought something is worth another; three that brought nothing are not.
-            failures += 1
-            if failures == _ATTEMPTS:
+            # A connection that got further is worth another; three in a row that did not are not.
+            size = part.stat().st_size if part.exists() else 0
+            fruitless = 0 if size > furthest else fruitless + 1
+            furthest = max(size, furthest)
+            if fruitless == _ATTEMPTS:
                 raise ConnectionError(
-                    f"{url}: the connection broke {failures} times; {part.stat().st_size} bytes are kept in "
-                    f"{part} and the next call resumes there"
+                    f"{url}: the connection broke {fruitless} times without progress; {part} holds {size} "
+                    "bytes, and the next call resumes there"
                 )
         part.replace(output_file)
 
@@ -177,10 +177,8 @@ def _fetch(url: str, part: Path, callback: Callback | None) -> bool:
         with urllib.request.urlopen(request, timeout=30) as response:
             return _receive(response, part, offset, callback)
     except urllib.error.HTTPError as error:
-        if (
-            error.code == 416 and offset
-        ):  # nothing lies beyond: complete, or of another file; the checksum tells
-            return True
+        if error.code == 416 and offset:
+            return True  # nothing lies beyond: complete, or of another file; the checksum tells
         raise ConnectionError(f"{url}: the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise ConnectionError(

@@ -3,12 +3,13 @@
 The paper's frames are outputs of a convolutional network's ReLU layer, scaled to unit norm. A raw signal
 becomes such a sequence in two steps: windows of consecutive rows, and a layer of ReLU units on each window.
 The units are random ("untrained", the case of off-the-shelf features) or learned with a classifier on top
-("trained", the case of the paper's fine-tuned networks). Either way only training clips are looked at.
+("trained", the case of the paper's fine-tuned networks). Either way only training sequences are looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -17,11 +18,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from acot_core._utils.checks import check_int
+from acot_core._utils.progress import Callback
 from acot_core.datasets.frame_network import train_frame_network
-from acot_core.progress import Callback
-from acot_core.sequences import check_labels, normalize_frames, resolve_device, resolve_seed
-
-__all__ = ["FrameEncoder", "check_signals", "encode", "windows"]
+from acot_core.datasets.signed import unit_features
+from acot_core.sequences import check_labels, resolve_device, resolve_seed
 
 Kind = Literal["untrained", "trained"]
 
@@ -75,6 +76,7 @@ def check_signals(raw: Sequence[Any], name: str = "raw") -> list[Tensor]:
     return checked
 
 
+@dataclass(repr=False, eq=False)
 class FrameEncoder(TransformerMixin, BaseEstimator):
     """Turns raw signals into sequences of non-negative, unit-norm frame features.
 
@@ -94,27 +96,18 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     mean_, scale_ : Tensor (window * c,)
-        Standardisation of the windows, from the clips seen in fit.
+        Standardisation of the windows, from the sequences seen in fit.
     weight_, bias_ : Tensor (window * c, d), Tensor (d,)
         The layer whose ReLU is the feature.
     """
 
-    def __init__(
-        self,
-        kind: Kind = "untrained",
-        *,
-        n_features: int = 256,
-        window: int = 1,
-        stride: int = 1,
-        random_state: int | np.random.RandomState | np.random.Generator | None = 0,
-        device: str = "cpu",
-    ) -> None:
-        self.kind = kind
-        self.n_features = n_features
-        self.window = window
-        self.stride = stride
-        self.random_state = random_state
-        self.device = device
+    kind: Kind = "untrained"
+    _: KW_ONLY
+    n_features: int = 256
+    window: int = 1
+    stride: int = 1
+    random_state: int | np.random.RandomState | np.random.Generator | None = 0
+    device: str = "cpu"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -125,9 +118,7 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
     def fit(self, X: Sequence[Any], y: Any = None, callback: Callback | None = None) -> Self:
         """Fit the encoder on raw signals X, N arrays (n_i, c); y (N,) are their classes ("trained" only)."""
         for name in ("n_features", "window", "stride"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
+            check_int(name, getattr(self, name), least=1)
         if self.kind not in ("untrained", "trained"):
             raise ValueError(f"kind: expected 'untrained' or 'trained', got {self.kind!r}")
         signals = check_signals(X, "X")
@@ -137,16 +128,17 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
         self.n_features_in_ = signals[0].shape[1]
         self.mean_ = frames.mean(0)
         spread = frames.std(0, correction=0)
-        self.scale_ = torch.where(spread > 1e-6 * spread.max(), spread, 1)
+        # Each column by its own size: what another column's unit is must not matter.
+        self.scale_ = torch.where(spread > 1e-6 * frames.abs().amax(0), spread, 1)
         rows = [(r - self.mean_) / self.scale_ for r in rows]
         if self.kind == "untrained":
             self.weight_, self.bias_ = _random_layer(frames.shape[1], self.n_features, seed)
             return self
         if y is None:
-            raise ValueError("labels: expected the clips' classes to train an encoder on, got None")
+            raise ValueError("labels: expected the sequences' classes to train an encoder on, got None")
         labels = check_labels(y, len(signals))
         if len(np.unique(labels)) < 2:
-            raise ValueError("labels: expected clips of at least two classes to train an encoder on")
+            raise ValueError("labels: expected sequences of at least two classes to train an encoder on")
         self.weight_, self.bias_ = train_frame_network(
             rows, labels, self.n_features, seed=seed, device=resolve_device(self.device), callback=callback
         )
@@ -161,10 +153,7 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
         rows = [windows(s, self.window, self.stride) for s in signals]
         frames = (torch.cat(rows) - self.mean_) / self.scale_
         frames = (frames @ self.weight_ + self.bias_).relu()  # (n, w c) @ (w c, d) -> (n, d)
-        # A frame on which no unit fires has no direction: it gets the one that favours no feature.
-        silent = (frames == 0).all(1, keepdim=True)
-        frames = normalize_frames(torch.where(silent, 1.0, frames))
-        return list(frames.split([len(r) for r in rows]))
+        return list(unit_features(frames).split([len(r) for r in rows]))
 
 
 def encode(
@@ -180,20 +169,20 @@ def encode(
     device: str = "cpu",
     callback: Callback | None = None,
 ) -> list[Tensor]:
-    """Encode raw signals with a `FrameEncoder` that is fitted on the training clips alone.
+    """Encode raw signals with a `FrameEncoder` that is fitted on the training sequences alone.
 
     Parameters
     ----------
     raw : sequence of N arrays (n_i, c)
     kind : "untrained" or "trained"
     train : bool array (N,), optional
-        True where a clip may be looked at in fitting; all by default.
+        True where a sequence may be looked at in fitting; all by default.
     labels : array (N,), optional
         Classes; needed for "trained".
     n_features, window, stride, random_state, device
         As in `FrameEncoder`.
     callback : callable, optional
-        Gets `acot_core.progress.Progress` reports.
+        Gets `acot_core._utils.progress.Progress` reports.
 
     Returns
     -------
@@ -223,5 +212,5 @@ def encode(
 def _random_layer(n_in: int, n_out: int, seed: int) -> tuple[Tensor, Tensor]:
     """Random ReLU units on standardised inputs: half of them fire on an average window."""
     generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(n_in, n_out, generator=generator) / n_in**0.5
-    return weight, 0.1 * torch.randn(n_out, generator=generator)
+    weight = torch.randn(n_in, n_out, generator=generator, dtype=torch.float32) / n_in**0.5
+    return weight, 0.1 * torch.randn(n_out, generator=generator, dtype=torch.float32)

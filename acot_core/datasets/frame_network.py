@@ -1,9 +1,9 @@
 """The network behind the "trained" frame encoder, the part of the paper's fine-tuned VGG and I3D (Sec. 4).
 
-One layer of ReLU units, dropout, and a linear classifier of single frames. Frames of a clip resemble one
-another, so a few hundred clips are soon known by heart, and features that know their training clips by heart
-look different on new ones. Dropout on the features and weight decay keep the two alike. On three folds of
-the training clips of JHMDB a second layer of units, input noise, stronger dropout and two or three times as
+One layer of ReLU units, dropout, and a linear classifier of single frames. Frames of a sequence resemble one
+another, so a few hundred sequences are soon known by heart, and features that know them by heart look
+different on new ones. Dropout on the features and weight decay keep the two alike. On three folds of the
+training sequences of JHMDB a second layer of units, input noise, stronger dropout and two or three times as
 many epochs gained nothing (average pooling and a linear SVM).
 """
 
@@ -17,9 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from acot_core.progress import Callback, Clock
-
-__all__ = ["frame_weights", "train_frame_network"]
+from acot_core._utils.progress import Callback, Clock
 
 _DROPOUT = 0.5
 _WEIGHT_DECAY = 0.01
@@ -31,12 +29,13 @@ _REPORT_EVERY = 20
 
 
 def frame_weights(lengths: Tensor) -> Tensor:
-    """Weights of the frames of clips of these lengths (N,): one mean, and the same sum in every clip."""
+    """Weights of the frames of sequences of these lengths (N,): of mean one, with the same sum in each."""
     return (lengths.float().mean() / lengths).repeat_interleave(lengths)
 
 
+@torch.enable_grad()
 def train_frame_network(
-    clips: Sequence[Tensor],
+    sequences: Sequence[Tensor],
     labels: np.ndarray,
     n_features: int,
     *,
@@ -45,14 +44,14 @@ def train_frame_network(
     n_steps: int | None = None,
     callback: Callback | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Train the network on the frames of some clips and return its layer of ReLU units.
+    """Train the network on the frames of some sequences and return its layer of ReLU units.
 
     Parameters
     ----------
-    clips : sequence of N Tensor (n_i, c)
-        Standardised windows. Every clip has the same weight, whatever its length.
+    sequences : sequence of N Tensor (n_i, c)
+        Standardised windows. Every sequence has the same weight, whatever its length.
     labels : array (N,)
-        Classes of the clips.
+        Classes of the sequences.
     n_features : int
         Number d of units.
     seed : int
@@ -70,18 +69,23 @@ def train_frame_network(
     weight : Tensor (c, d)
     bias : Tensor (d,)
     """
-    lengths = torch.tensor([len(clip) for clip in clips])
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
     _, classes = np.unique(labels, return_inverse=True)
     targets = torch.from_numpy(classes).repeat_interleave(lengths).to(device)
     weights = frame_weights(lengths).to(device)
-    frames = torch.cat(list(clips)).to(device)
+    frames = torch.cat(list(sequences)).to(device)
     draw = torch.Generator(device).manual_seed(seed)
 
     widths = [frames.shape[1], n_features, int(classes.max()) + 1]
     layers = []
     for n_in, n_out in pairwise(widths):
-        start = torch.randn(n_in, n_out, generator=draw, device=device) * (2 / n_in) ** 0.5
-        layers += [start.requires_grad_(), torch.zeros(n_out, device=device, requires_grad=True)]
+        start = (
+            torch.randn(n_in, n_out, generator=draw, device=device, dtype=torch.float32) * (2 / n_in) ** 0.5
+        )
+        layers += [
+            start.requires_grad_(),
+            torch.zeros(n_out, device=device, requires_grad=True, dtype=torch.float32),
+        ]
     first, first_bias, last, last_bias = layers
     optimiser = torch.optim.AdamW(layers, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     n_steps = max(_STEPS, _PASSES * len(frames) // _BATCH) if n_steps is None else n_steps
@@ -91,8 +95,8 @@ def train_frame_network(
     for step in range(1, n_steps + 1):
         batch = torch.randint(len(frames), (_BATCH,), generator=draw, device=device)
         features = (frames[batch] @ first + first_bias).relu()  # (b, c) @ (c, d) -> (b, d)
-        kept = torch.rand(features.shape, generator=draw, device=device) >= _DROPOUT
-        logits = (features * kept / (1 - _DROPOUT)) @ last + last_bias
+        active = torch.rand(features.shape, generator=draw, device=device, dtype=torch.float32) >= _DROPOUT
+        logits = (features * active / (1 - _DROPOUT)) @ last + last_bias
         loss = (weights[batch] * cross_entropy(logits, targets[batch], reduction="none")).mean()
         optimiser.zero_grad()
         loss.backward()

@@ -11,11 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acot_core._utils.progress import Callback
 from acot_core.datasets.cifar import CIFAR10_CLASSES, download_cifar10, find_cifar10, read_cifar10
 from acot_core.datasets.shapes import SHAPES, draw_shapes
-from acot_core.progress import Callback
-
-__all__ = ["ImageDataset", "load_images"]
 
 Part = Literal["train", "validation", "test"]
 _N_VALIDATION, _N_TEST = 100, 200
@@ -23,7 +21,7 @@ _N_VALIDATION, _N_TEST = 100, 200
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Labelled images in three parts: to train on, to choose settings on, to report figures on.
+    """Labelled images in three parts: training, validation, test.
 
     Attributes
     ----------
@@ -91,12 +89,12 @@ def load_images(
     Returns
     -------
     ImageDataset
-        The validation part is 100 images a class that the publisher's training part would otherwise hold.
+        The validation part is 100 images per class that the publisher's training part would otherwise hold.
 
     Raises
     ------
     FileNotFoundError
-        CIFAR-10 is not at hand and ``download`` is False.
+        CIFAR-10 is not found and ``download`` is False.
     ValueError
         An unknown name, or a file that is damaged or in another layout.
     """
@@ -110,10 +108,10 @@ def load_images(
 def _generate(n_train: int, random_state: int) -> ImageDataset:
     n_classes = len(SHAPES)
     if n_train < n_classes:
-        raise ValueError(f"n_train: expected at least {n_classes}, one image a class, got {n_train}")
+        raise ValueError(f"n_train: expected at least {n_classes}, one image per class, got {n_train}")
     sizes = (n_train, _N_VALIDATION * n_classes, _N_TEST * n_classes)
     images, labels = [], []
-    # One stream a part, so that the held-out images do not depend on the size of the training part.
+    # One stream per part, so that the held-out images do not depend on the size of the training part.
     for size, seed in zip(sizes, np.random.SeedSequence(random_state).spawn(3), strict=True):
         rng = np.random.default_rng(seed)
         labels.append(rng.permutation(np.arange(size) % n_classes))
@@ -137,8 +135,8 @@ def _folder(root: str | os.PathLike[str] | None, download: bool, callback: Callb
 
         roots = [Path(root) for root in (data_root(), pooch.os_cache("acot-explorer")) if root]
     for folder in roots:
-        if (found := find_cifar10(folder)) is not None:
-            return found
+        if (files := find_cifar10(folder)) is not None:
+            return files
     if download:
         return download_cifar10(roots[-1], callback=callback)
     raise FileNotFoundError(

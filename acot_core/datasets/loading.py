@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
-from torch import Tensor
+import torch
 
+from acot_core._utils.cache import cached
+from acot_core._utils.progress import Callback
+from acot_core._utils.threads import single_threaded
+from acot_core.datasets._planted import planted, stratified_mask
+from acot_core.datasets._stick_figures import stick_figure_signals
 from acot_core.datasets.archives import MAX_BYTES
 from acot_core.datasets.catalogue import DATASETS, data_root
 from acot_core.datasets.encoders import encode
-from acot_core.datasets.jhmdb import read_jhmdb
-from acot_core.datasets.planted import planted, stratified_mask
+from acot_core.datasets.folders import TimeAxis, read_folder
+from acot_core.datasets.jhmdb import as_pose_and_motion, read_jhmdb
 from acot_core.datasets.sequence_dataset import SequenceDataset
 from acot_core.datasets.signals import Signals
-from acot_core.datasets.storage import read_archive_file, read_folder
+from acot_core.datasets.signed import Gamma, check_gamma, nonnegative
+from acot_core.datasets.storage import read_archive_file
 from acot_core.datasets.time_series import read_time_series
-from acot_core.progress import Callback
 from acot_core.sequences import resolve_seed
-from acot_core.threads import one_thread
-
-__all__ = ["Encoder", "load"]
 
 Encoder = Literal["auto", "none", "untrained", "trained"]
 _ENCODERS = ("auto", "none", "untrained", "trained")
-_KEPT = 8
+_GENERATORS: dict[str, Any] = {"planted": planted, "stick-figures": stick_figure_signals}
+_CAPACITY = 8
 
 
 def load(
@@ -46,6 +49,8 @@ def load(
     root: str | os.PathLike[str] | None = None,
     max_bytes: int = MAX_BYTES,
     device: str = "cpu",
+    gamma: Gamma | None = None,
+    time_axis: TimeAxis | None = None,
     callback: Callback | None = None,
     **options: Any,
 ) -> SequenceDataset:
@@ -54,20 +59,22 @@ def load(
     Parameters
     ----------
     name_or_path : str or path-like
-        A name in `DATASETS`; or an .npz in the sequence file format; or a folder ``<class>/<clip>.npy``; or
-        the official folders of JHMDB.
+        A name in `DATASETS`; or an .npz in the sequence file format; or a folder of ``<class>/<clip>.npy``,
+        .mat or ``<class>/<clip>/<frame>.npy``; or the official folders of JHMDB. Videos: first `acot encode`.
     encoder : {"auto", "none", "untrained", "trained"}
-        How frames become features (see `acot_core.datasets.encode`). "none" takes the signals as features:
-        they must be non-negative. "auto" is "none" where that is possible and "untrained" where not.
+        How frames become features (see `acot_core.datasets.encode`). "none" takes what the file holds as
+        features: they must be non-negative, or see ``gamma``. "auto" is "none" for features: where the file
+        says what made them (`acot encode` does), and for non-negative data of more than one column without
+        all-zero frames; else it is "untrained". Where that is a guess, a warning says what was decided.
     n_features : int
-        Features a frame gets from an encoder.
+        Features per frame that an encoder makes.
     window, stride : int, optional
         Rows in a frame's window and from one to the next, for an encoder; by default the data set's own.
     random_state : int, generator or None
         Seed of generated data, random encoders and random splits.
     split : str, optional
-        Keep this split only. A fitted encoder looks at no clip that is tested on in any split that is kept:
-        an "untrained" one takes its means and scales from the clips that train in all of them; a "trained"
+        Keep this split only. A fitted encoder looks at no sequence that is tested on in any split left: an
+        "untrained" one takes its means and scales from the sequences that train in all of them; a "trained"
         one belongs to one split, by default the first.
     streams : sequence of str, optional
         Keep these streams only, in this order.
@@ -77,16 +84,24 @@ def load(
         Refuse files that hold more than this.
     device : str
         Where a "trained" encoder is trained.
+    gamma : {None, "split", "relu"}
+        For signed features of a network (CLIP, DINO): take them as features, split into positive and negative
+        parts or cut at zero (see `acot_core.datasets.signed`). Streams without a negative entry stay as they
+        are.
+    time_axis : {0, 1}, optional
+        Which axis of a folder's sequences is time; see `acot_core.datasets.folders`.
     callback : callable, optional
-        Gets `acot_core.progress.Progress` reports while an encoder is trained.
+        Gets `acot_core._utils.progress.Progress` reports while an encoder is trained.
     **options
-        Parameters of the generator, for "planted": see `acot_core.datasets.planted`.
+        Parameters of the generator, for "planted" and "stick-figures": see `acot_core.datasets._planted` and
+        `acot_core.datasets._stick_figures`.
 
     Returns
     -------
     SequenceDataset
-        The last few are kept in memory, and the same object is given again for the same arguments. Data
-        without splits of their own get one random stratified split, "random", with 70 % to train on.
+        The last few are cached, and the same object is given again for the same arguments. Data
+        without splits of their own get one random stratified split, "random", with 70 % to train on. Where
+        they have groups, none is divided (one group alone: no split).
 
     Raises
     ------
@@ -98,7 +113,7 @@ def load(
     --------
     >>> data = load("planted", n_sequences=24, n_splits=1)
     >>> data
-    SequenceDataset('planted': 24 clips, 6 classes, streams features (d=64), splits 1)
+    SequenceDataset('planted': 24 sequences, 6 classes, streams features (d=64), splits 1)
     >>> train, test = data.split("1")
     >>> len(train), len(test)
     (12, 12)
@@ -106,7 +121,11 @@ def load(
     name = os.fspath(name_or_path)
     if encoder not in _ENCODERS:
         raise ValueError(f"encoder: expected one of {list(_ENCODERS)}, got {encoder!r}")
-    allowed = set(inspect.signature(planted).parameters) - {"random_state"} if name == "planted" else set()
+    check_gamma(gamma)
+    if gamma is not None and encoder in ("untrained", "trained"):
+        raise ValueError(f"gamma: belongs to features that are taken as they are, not to encoder={encoder!r}")
+    generator = _GENERATORS.get(name)
+    allowed = set(inspect.signature(generator).parameters) - {"random_state"} if generator else set()
     if unknown := sorted(set(options) - allowed):
         raise ValueError(f"{name}: unknown option {unknown[0]!r}; expected one of {sorted(allowed)}")
     seed = resolve_seed(random_state)
@@ -117,7 +136,7 @@ def load(
     settings = {"n_features": n_features, "window": window, "stride": stride, "random_state": seed}
 
     def make() -> SequenceDataset:
-        with one_thread():  # the same features, to the bit, on any number of threads
+        with single_threaded():  # the same features, to the bit, on any number of threads
             return read()
 
     def read() -> SequenceDataset:
@@ -126,16 +145,17 @@ def load(
             if encoder in ("auto", "none") and split is None and streams is None:
                 return generated
             signals = _as_signals(generated)
+        elif name == "stick-figures":
+            signals = stick_figure_signals(random_state=seed, **options)
         else:
-            signals = _read(name, path, max_bytes)
-        return _build(signals, encoder, settings, split, streams, device, callback)
+            signals = _read(name, path, max_bytes, time_axis)
+        return _build(signals, encoder, gamma, settings, split, streams, device, callback)
 
     if path is not None and not path.is_file():
         return make()  # a folder may change unnoticed
     state = (str(path.resolve()), path.stat().st_mtime_ns, path.stat().st_size) if path else ()
-    return _remember(
-        repr((name, state, encoder, settings, split, streams, max_bytes, sorted(options.items()))), make
-    )
+    key = repr((name, state, encoder, gamma, settings, split, streams, max_bytes, sorted(options.items())))
+    return cached(_LOADED, key, make, _CAPACITY)
 
 
 def _locate(name: str, root: str | os.PathLike[str] | None) -> Path | None:
@@ -144,10 +164,10 @@ def _locate(name: str, root: str | os.PathLike[str] | None) -> Path | None:
     if info is None:
         path = Path(name)
         try:
-            found = path.exists()
+            exists = path.exists()
         except (OSError, ValueError):  # a name that no file system takes
-            found = False
-        if not found:
+            exists = False
+        if not exists:
             raise ValueError(
                 f"{name[:200]!r}: neither a data set ({', '.join(DATASETS)}) nor an existing file or folder"
             )
@@ -161,17 +181,17 @@ def _locate(name: str, root: str | os.PathLike[str] | None) -> Path | None:
     return next((f for f in (folder / info.file, folder / Path(info.file).name) if f.is_file()), folder)
 
 
-def _read(name: str, path: Path | None, max_bytes: int) -> Signals:
+def _read(name: str, path: Path | None, max_bytes: int, time_axis: TimeAxis | None) -> Signals:
     if path is None:
         return read_time_series(name)
     if name == "jhmdb-pose" or any((f / "joint_positions").is_dir() for f in (path, path / "JHMDB")):
         return read_jhmdb(path, max_bytes=max_bytes)
-    if name == "hmdb-i3d":
-        signals = read_archive_file(path, max_bytes=max_bytes, labelled=False)
+    if name in DATASETS:
+        signals = read_archive_file(path, max_bytes=max_bytes, labelled=name != "hmdb-i3d")
         signals.name = name
-        return signals
+        return as_pose_and_motion(signals, path) if name == "msr-action3d" else signals
     return (
-        read_folder(path, max_bytes=max_bytes)
+        read_folder(path, time_axis=time_axis, max_bytes=max_bytes)
         if path.is_dir()
         else read_archive_file(path, max_bytes=max_bytes)
     )
@@ -179,12 +199,16 @@ def _read(name: str, path: Path | None, max_bytes: int) -> Signals:
 
 def _as_signals(dataset: SequenceDataset) -> Signals:
     splits = np.array([np.where(mask, 1, 2) for mask in dataset.splits.values()])
-    return Signals(dataset.name, dataset.streams, dataset.labels, dataset.class_names, splits)
+    return Signals(
+        dataset.name, dataset.streams, dataset.labels, dataset.class_names, splits, groups=dataset.groups,
+        shown=dataset.shown,
+    )  # fmt: skip
 
 
 def _build(
     signals: Signals,
     encoder: Encoder,
+    gamma: Gamma | None,
     settings: dict[str, Any],
     split: str | None,
     streams: Sequence[str] | None,
@@ -200,22 +224,31 @@ def _build(
     parts = {str(s + 1): row for s, row in enumerate(signals.splits)}
     if not parts:
         rng = np.random.default_rng(settings["random_state"])
-        parts = {"random": np.where(stratified_mask(signals.labels, 0.7, rng), 1, 2)}
+        mask = stratified_mask(signals.labels, 0.7, rng, signals.groups)
+        # One group of sequences cannot be divided: such data have no split.
+        parts = {"random": np.where(mask, 1, 2)} if signals.groups is None or not mask.all() else {}
     if encoder == "trained" and split is None:
-        split = next(iter(parts))
+        split = next(iter(parts), None)
     if split is not None:
         if split not in parts:
             raise ValueError(f"split: expected one of {list(parts)}, got {split!r}")
         parts = {split: parts[split]}
 
-    ready = all(_is_ready(x) for x in signals.streams.values())
-    kind = ("none" if ready else "untrained") if encoder == "auto" else encoder
+    if gamma is not None:
+        signals.streams = {
+            s: [nonnegative(x.flatten(1), gamma) for x in xs] if any((x < 0).any() for x in xs) else xs
+            for s, xs in signals.streams.items()
+        }
+        encoder = "none"
+    kind = _decide(signals) if encoder == "auto" else encoder
+    _flatten(signals)
     encoded = signals.streams
     if kind == "untrained" or kind == "trained":
-        seen = np.logical_and.reduce([row == 1 for row in parts.values()])
+        everything = np.ones(len(signals.labels), bool)
+        seen = np.logical_and.reduce([everything, *(row == 1 for row in parts.values())])
         if not seen.any():
             raise ValueError(
-                "split: no clip trains in every split, so an encoder needs one of them: pass split=..."
+                "split: no sequence trains in every split, so an encoder needs one of them: pass split=..."
             )
         encoded = {
             stream: encode(
@@ -230,29 +263,51 @@ def _build(
         class_names=signals.class_names,
         splits={s: row == 1 for s, row in parts.items()},
         used={s: row != 0 for s, row in parts.items()},
+        groups=signals.groups,
         raw=signals.extra if kind == "none" else signals.streams | signals.extra,
-        config={"encoder": kind, **settings},
+        config={"encoder": kind, **settings} | ({"made_by": signals.made_by} if signals.made_by else {}),
+        shown=signals.shown if kind == "none" else signals.shown.strided(settings["stride"]),
     )
 
 
-def _is_ready(sequences: list[Tensor]) -> bool:
-    """Whether signals are features of the paper's kind as they are: non-negative, no zero frame."""
-    return all(bool((x >= 0).all() and (x > 0).any(1).all()) for x in sequences)
+def _flatten(signals: Signals) -> None:
+    """Rows of streams whose frames are arrays; frames (J, 2) or (J, 3) become joints, for showing."""
+    for stream, sequences in signals.streams.items():
+        if sequences[0].ndim == 3 and sequences[0].shape[2] in (2, 3):
+            signals.extra.setdefault("joints", [x.flatten(1) for x in sequences])
+        signals.streams[stream] = [x.flatten(1) for x in sequences]
+
+
+def _decide(signals: Signals) -> Literal["none", "untrained"]:
+    """Whether what was read are features or signals; a guess is told."""
+    if signals.made_by:
+        return "none"
+    reason, unit = None, True
+    for stream, sequences in signals.streams.items():
+        if sequences[0][0].numel() == 1:
+            reason = reason or f"{stream} has one column"
+        for i, x in enumerate(sequences):
+            rows = x.flatten(1)
+            bad = (rows < 0).any(1) | ~(rows > 0).any(1)
+            if reason is None and bad.any():
+                t = int(bad.nonzero()[0])
+                what = "has a negative entry" if (rows[t] < 0).any() else "is all zero"
+                called = f" ({signals.shown.names[i]})" if signals.shown.names else ""
+                reason = f"{stream}[{i}]{called}: frame {t} {what}"
+            unit = unit and bool(((torch.linalg.vector_norm(rows, dim=1) - 1).abs() < 1e-3).all())
+    if signals.name in DATASETS or (reason is None and unit):
+        return "none" if reason is None else "untrained"
+    if reason is None:
+        decided = (
+            "non-negative, so taken for features and scaled to unit norm; encoder='untrained' encodes them"
+        )
+    else:
+        decided = (
+            f"{reason}, so taken for signals and encoded by random ReLU units (encoder='untrained'); "
+            "for features of a network pass encoder='none', and gamma='split' if they are signed"
+        )
+    warnings.warn(f"{signals.name}: {decided}", UserWarning, stacklevel=2)
+    return "none" if reason is None else "untrained"
 
 
 _LOADED: OrderedDict[str, SequenceDataset] = OrderedDict()
-_LOCK = Lock()
-
-
-def _remember(key: str, make: Any) -> SequenceDataset:
-    """``make()`` for a new key; the last few results are kept."""
-    with _LOCK:
-        if key in _LOADED:
-            _LOADED.move_to_end(key)
-            return _LOADED[key]
-    dataset = make()  # not under the lock: it may take long, and may be cancelled
-    with _LOCK:
-        _LOADED[key] = dataset
-        while len(_LOADED) > _KEPT:
-            _LOADED.popitem(last=False)
-    return dataset

@@ -1,6 +1,6 @@
 """`shapes`: generated 32 x 32 colour images, ten classes of objects on textured backgrounds (Sec. 4.3).
 
-It stands in for CIFAR-10 where that is not at hand: the object is known by its outline alone, since colour,
+It stands in for CIFAR-10 where that is missing: the object is known by its outline alone, since colour,
 size, place, tilt and background say nothing about the class.
 """
 
@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["SHAPES", "draw_shapes"]
 
 _SIZE, _OVERSAMPLING = 32, 3
 _Array = NDArray[np.floating[Any]]
@@ -54,7 +52,7 @@ SHAPES: dict[str, Callable[[_Array, _Array], _Array]] = {
 def draw_shapes(labels: NDArray[np.int64], random_state: np.random.Generator) -> NDArray[np.uint8]:
     """Images (N, 3, 32, 32), uint8, of the classes ``labels`` (N,) index in `SHAPES`."""
     parts = np.array_split(labels, max(len(labels) // 250, 1))
-    return np.concatenate([_draw(part, random_state) for part in parts])
+    return np.concatenate([_draw(chunk, random_state) for chunk in parts])
 
 
 def _draw(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:

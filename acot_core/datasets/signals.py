@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-__all__ = ["Signals"]
+from acot_core.datasets.shown import Shown
 
 
 @dataclass
@@ -24,7 +24,13 @@ class Signals:
     splits : int array (S, N)
         1 = train, 2 = test, 0 = unused; no row where the file has none.
     extra : dict of str to list of N Tensor
-        Signals that are kept as raw data and are no stream.
+        Signals that are raw data and no stream.
+    groups : array (N,) or None
+        The source of each signal (video, person); None where it is not known.
+    shown : Shown
+        Names, frame rates and thumbnails.
+    made_by : list of str
+        What made the features, one line per stream; empty where that is not known.
     """
 
     name: str
@@ -33,3 +39,6 @@ class Signals:
     class_names: list[str]
     splits: np.ndarray
     extra: dict[str, list[Tensor]] = field(default_factory=dict)
+    groups: np.ndarray | None = None
+    shown: Shown = field(default_factory=Shown)
+    made_by: list[str] = field(default_factory=list)

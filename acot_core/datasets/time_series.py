@@ -15,8 +15,6 @@ import torch
 
 from acot_core.datasets.signals import Signals
 
-__all__ = ["read_time_series"]
-
 _FILES = {"basic-motions": "BasicMotions", "japanese-vowels": "JapaneseVowels"}
 
 
@@ -32,7 +30,7 @@ def read_time_series(name: str) -> Signals:
         from aeon import datasets
         from aeon.datasets import load_from_ts_file
     except ImportError as error:
-        raise ValueError(f"{name}: ships with aeon, which is missing: pip install aeon") from error
+        raise ValueError(f"{name}: needs aeon: pip install 'acot-explorer[datasets]'") from error
     folder = Path(datasets.__file__).parent / "data" / _FILES[name]
     signals, classes, parts = [], [], []
     for part, suffix in ((1, "TRAIN"), (2, "TEST")):

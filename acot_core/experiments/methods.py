@@ -1,22 +1,23 @@
-"""The methods that are compared, under one roof: how each pools, and which parameters it is tuned over.
+"""The methods that are compared: how each pools, and over which grid it is tuned.
 
-The six rows of Table 1 (Sec. 4.1, i-vi) and the baselines of Tables 2 and 3. Every tuned method searches its
-weights over a grid of the same size and kind, so that no comparison favours the method with more settings.
+The six rows of Table 1 (Sec. 4.1, i-vi), the baselines of Tables 2 and 3, and the supervised rivals of
+`acot_core.experiments.retrieval`. Grids are alike: every subspace method searches the same k, every method
+with an order term the same range of its weight beta2, and every such grid has as many settings, so that no
+comparison favours a method that may search further.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from acot_core import baselines
-from acot_core.adversary import Adversary
+from acot_core.gan.adversary import Adversary
 from acot_core.pooling import ACOTPooling
-
-__all__ = ["METHODS", "TABLE1", "Method", "method"]
 
 _ACOT = {"beta1": 1.0, "beta2": 10.0, "n_negatives": "2n"}
 _WEIGHTS = ("n_subspaces", "beta1", "beta2")
@@ -27,11 +28,17 @@ def _grid(names: tuple[str, ...], *points: tuple[Any, ...]) -> tuple[dict[str, A
 
 
 _DIMENSIONS = (1, 4, 8)
+_DISTORTION = (0.5, 1.0, 2.0)
+_ORDER = (1.0, 15.0, 200.0)
 _K = _grid(("n_subspaces",), *((k,) for k in _DIMENSIONS))
-# Without a contrast only the ratio of the two weights matters; with one, both do. Twelve settings each.
-_ORDERED = _grid(_WEIGHTS, *((k, 1.0, b) for k in _DIMENSIONS for b in (1.0, 10.0, 30.0, 100.0)))
+# Without a contrast only the ratio of the two weights matters, so it is searched more finely; with one, both
+# do. beta2 / beta1 goes from 0.5 to 400 in either case, in 27 settings.
+_ORDERED = _grid(
+    _WEIGHTS,
+    *((k, 1.0, b) for k in _DIMENSIONS for b in (0.5, 1.0, 2.5, 6.0, 15.0, 35.0, 80.0, 180.0, 400.0)),
+)
 _CONTRASTED = _grid(
-    _WEIGHTS, *((k, *b) for k in _DIMENSIONS for b in ((1.0, 1.0), (1.0, 10.0), (2.0, 10.0), (2.0, 30.0)))
+    _WEIGHTS, *((k, beta1, beta2) for k in _DIMENSIONS for beta1 in _DISTORTION for beta2 in _ORDER)
 )
 
 
@@ -51,10 +58,12 @@ class Method:
         The settings that are tried when the method is tuned, beside the classifier's.
     kind : {"vector", "subspace", "signals"}
         A descriptor (d,), a subspace (d, k), or a classifier of raw signals.
-    adversarial : bool
-        Whether it needs a trained adversary.
+    ordered : bool
+        Whether the representation depends on the order of the frames.
     role : str
         Its colour in figures (`acot_core.figures.style.ROLES`).
+    of_frames : bool
+        Whether it is in the frames' own space; a subspace of a kernel's features or of class scores is not.
     """
 
     name: str
@@ -63,8 +72,9 @@ class Method:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     grid: tuple[Mapping[str, Any], ...] = ()
     kind: str = "vector"
-    adversarial: bool = False
+    ordered: bool = False
     role: str = "baseline"
+    of_frames: bool = True
 
     def settings(self, fixed: Mapping[str, Any], *, tune: bool) -> list[dict[str, Any]]:
         """Parameter settings to choose from: the defaults with ``fixed``, over the grid where tuned.
@@ -78,12 +88,22 @@ class Method:
                 settings.append(setting)
         return settings
 
+    def needs_adversary(self, setting: Mapping[str, Any]) -> bool:
+        """Whether a setting's negatives come from a trained adversary."""
+        return self.make is _acot and setting.get("negatives", "adversarial") == "adversarial"
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a representation depends on the seed."""
+        return _takes(self.make, "random_state")
+
     def pooling(self, parameters: Mapping[str, Any], adversary: Adversary | None, seed: int) -> BaseEstimator:
         """The estimator for one setting."""
-        extra: dict[str, Any] = {"random_state": seed} if _takes(self.make, "random_state") else {}
+        extra: dict[str, Any] = {"random_state": seed} if self.is_random else {}
         if adversary is not None:
             extra["adversary"] = adversary
-        return self.make(**{**parameters, **extra})
+        of_pooling = {name: value for name, value in parameters.items() if name != "cross_fit"}
+        return self.make(**{**of_pooling, **extra})
 
 
 def _takes(make: Any, name: str) -> bool:
@@ -94,50 +114,91 @@ def _acot(**parameters: Any) -> ACOTPooling:
     return ACOTPooling(**{"device": "cpu", "transport": "emd", **parameters})
 
 
+_TABLE1_ACOT = {**_ACOT, "beta1": 0.0, "beta2": 0.0}
+_RANDOM = {"negatives": "random"}
+_GRP = {"beta1": 1.0, "beta2": 10.0}
+_IN_ORDER: dict[str, Any] = {"kind": "subspace", "ordered": True}
+
+
+def _acot_row(name: str, label: str, defaults: dict[str, Any], grid: Any, role: str) -> Method:
+    return Method(name, label, _acot, defaults, grid, "subspace", True, role)
+
+
+def _supervised(embedding: Any) -> Callable[..., BaseEstimator]:
+    return partial(baselines.SupervisedPooling, embedding)
+
+
 METHODS: dict[str, Method] = {
     m.name: m
     for m in (
         Method("average", "Avg. Pool", baselines.AveragePooling),
         Method("max", "Max Pool", baselines.MaxPooling),
-        Method("rank", "Rank Pooling", baselines.RankPooling, grid=_grid(("C",), (0.1,), (1.0,), (10.0,))),
-        Method("pca", "PCA subspace", baselines.PCASubspace, grid=_K, kind="subspace"),
-        Method("grp", "GRP", baselines.GRP, {"beta1": 1.0, "beta2": 10.0}, _ORDERED, "subspace"),
         Method(
-            "order", "Order alone", baselines.GRP, {"beta1": 0.0, "beta2": 10.0},
-            _K, "subspace",
+            "rank", "Rank Pooling", baselines.RankPooling,
+            grid=_grid(("C",), *((10.0**e,) for e in range(-2, 4))), ordered=True,
         ),
-        Method("krp", "KRP", baselines.KRP, {"beta1": 1.0, "beta2": 10.0}, _ORDERED, "subspace"),
+        Method("pca", "PCA subspace", baselines.PCASubspace, grid=_K, kind="subspace"),
+        Method("grp", "GRP", baselines.GRP, _GRP, _ORDERED, **_IN_ORDER),
+        Method("order", "Order alone", baselines.GRP, {"beta1": 0.0, "beta2": 10.0}, _K, **_IN_ORDER),
+        Method("krp", "KRP", baselines.KRP, _GRP, _ORDERED, of_frames=False, **_IN_ORDER),
         Method(
             "discriminative", "Disc. Pool", baselines.DiscriminativePooling, {},
             _grid(
                 ("n_subspaces", "margin", "beta2"),
-                *((k, margin, b) for k in _DIMENSIONS for margin in (0.5, 1.0) for b in (1.0, 10.0)),
+                *((k, margin, b) for k in _DIMENSIONS for margin in (0.25, 0.5, 1.0) for b in _ORDER),
             ),
-            "subspace",
+            **_IN_ORDER,
+        ),
+        _acot_row("cot-random", "COT + Random", {**_TABLE1_ACOT, **_RANDOM}, _K, "noise"),
+        _acot_row("acot-only", "ACOT", _TABLE1_ACOT, _K, "negatives"),
+        _acot_row(
+            "acot-pca", "ACOT + PCA", {**_ACOT, "beta2": 0.0},
+            _grid(_WEIGHTS[:2], *((k, 2.0**e) for k in _DIMENSIONS for e in range(-4, 5))),
+            "negatives",
+        ),
+        _acot_row(
+            "no-ot", "AC + PCA + order (No OT)", {**_ACOT, "transport": "uniform"}, _CONTRASTED, "negatives"
+        ),
+        _acot_row("acot", "ACOT + PCA + order", _ACOT, _CONTRASTED, "subspace"),
+        _acot_row(
+            "acot-random", "COT + Random + PCA + order", {**_ACOT, **_RANDOM}, _CONTRASTED, "noise"
+        ),
+        _acot_row(
+            "acot-others", "ACOT with others' frames", {**_ACOT, "negatives": "others"}, _CONTRASTED, "noise"
+        ),
+        _acot_row("acot-self", "ACOT with own frames", {**_ACOT, "negatives": "self"}, _CONTRASTED, "noise"),
+        Method(
+            "minirocket", "MiniRocket (raw signals)", baselines.MiniRocketClassifier, kind="signals",
+            ordered=True,
+        ),
+        Method("dtw", "1-NN DTW (raw signals)", baselines.DTWClassifier, kind="signals", ordered=True),
+        Method("lda", "LDA of averages", _supervised("lda"), {"on": "averages"}),
+        Method("lda-frames", "LDA of frames", _supervised("lda"), {"on": "frames"}),
+        Method("nca", "NCA of averages", _supervised("nca"), {"on": "averages"}),
+        Method(
+            "probabilities", "Class probabilities of averages", _supervised("probabilities"),
+            {"on": "averages"}, _grid(("C",), *((10.0**e,) for e in range(0, 5))),
         ),
         Method(
-            "cot-random", "COT + Random", _acot,
-            {**_ACOT, "beta1": 0.0, "beta2": 0.0, "negatives": "random"}, _K,
-            "subspace", role="noise",
+            "probabilities-frames", "Class probabilities of frames", _supervised("probabilities"),
+            {"on": "frames"},
         ),
-        Method(
-            "acot-only", "ACOT", _acot, {**_ACOT, "beta1": 0.0, "beta2": 0.0}, _K,
-            "subspace", True, "negatives",
+        *(
+            Method(
+                f"grp-{name}", f"GRP after {label}", _supervised(name), {"order": True, "beta2": 10.0},
+                _grid(
+                    ("on", "n_subspaces", "beta2"),
+                    *((on, k, b) for on in on_what for k in _DIMENSIONS for b in (0.0, *_ORDER)),
+                ),
+                of_frames=False,
+                **_IN_ORDER,
+            )
+            for name, label, on_what in (
+                ("lda", "LDA", ("averages", "frames")),
+                ("nca", "NCA", ("averages",)),
+                ("probabilities", "class probabilities", ("averages", "frames")),
+            )
         ),
-        Method(
-            "acot-pca", "ACOT + PCA", _acot, {**_ACOT, "beta2": 0.0},
-            _grid(_WEIGHTS[:2], *((k, b) for k in _DIMENSIONS for b in (0.5, 1.0, 2.0, 4.0))),
-            "subspace", True, "negatives",
-        ),
-        Method(
-            "no-ot", "AC + PCA + order (No OT)", _acot, {**_ACOT, "transport": "uniform"}, _CONTRASTED,
-            "subspace", True, "negatives",
-        ),
-        Method(
-            "acot", "ACOT + PCA + order", _acot, _ACOT, _CONTRASTED, "subspace", True, "subspace",
-        ),
-        Method("minirocket", "MiniRocket (raw signals)", baselines.MiniRocketClassifier, kind="signals"),
-        Method("dtw", "1-NN DTW (raw signals)", baselines.DTWClassifier, kind="signals"),
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Tables 1-3 as figures: mean accuracy over seeds, with its interval, one line a method."""
+"""Tables 1-3 as figures: mean accuracy over seeds, with its interval, one line per method."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from acot_core.experiments.ablation import AblationRecord
-from acot_core.experiments.comparison import ComparisonRecord
+from acot_core.experiments.beyond.plan_matters import PlanRecord
 from acot_core.experiments.methods import METHODS
-from acot_core.experiments.plan_matters import PlanRecord
+from acot_core.experiments.table1 import AblationRecord
+from acot_core.experiments.table2_3 import ComparisonRecord
 from acot_core.figures.style import (
     ROLES,
     Ink,
@@ -20,19 +20,18 @@ from acot_core.figures.style import (
     interval,
     legend_below,
     new_figure,
+    number_beside,
     panel_label,
 )
 
-__all__ = ["plot_ablation", "plot_comparison", "plot_plans"]
-
 
 def plot_ablation(record: AblationRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """Table 1: one panel a stream, one line a row, with 95 % intervals over seeds and splits."""
+    """Table 1: one panel per stream, one line per row, with 95 % intervals over seeds and splits."""
     return _lines(record, theme, width)
 
 
 def plot_comparison(record: ComparisonRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """Tables 2 and 3's shape: one panel a stream, one line a method.
+    """Tables 2 and 3's shape: one panel per stream, one line per method.
 
     A record of `acot_core.experiments.evaluate` gets one panel for each encoder and stream, and a line for
     each method, k and kind of classifier.
@@ -71,20 +70,17 @@ def _lines(record: AblationRecord | ComparisonRecord, theme: Theme, width: str) 
 
 
 def _panel(axes: Axes, group: pd.DataFrame, ink: Ink) -> None:
-    """One row a method: its scores faint, their mean with its interval, and the mean as a number."""
+    """One row per method: its scores faint, their mean with its interval, and the mean as a number."""
     labels = list(dict.fromkeys(group["label"]))
     for place, label in enumerate(labels):
-        part = group[group["label"] == label]
-        values = 100 * part["accuracy"].to_numpy(dtype=float)
+        rows = group[group["label"] == label]
+        values = 100 * rows["accuracy"].to_numpy(dtype=float)
         mean, low, high = interval(values)
-        color = ROLES[METHODS[part["method"].iloc[0]].role]
+        color = ROLES[METHODS[rows["method"].iloc[0]].role]
         axes.plot(values, np.full(len(values), place), "|", color=color, alpha=0.6, markersize=7)
         axes.plot([low, high], [place, place], color=ink.foreground, linewidth=1, clip_on=True)
         axes.plot(mean, place, "o", color=color, markersize=5.5)
-        axes.annotate(
-            f"{mean:.1f}", (1, place), (3, 0), xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points", va="center", fontsize="small", annotation_clip=False,
-        )  # fmt: skip
+        number_beside(axes, place, f"{mean:.1f}", fontsize="small")
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     least, most = 100 * group["accuracy"].min(), 100 * group["accuracy"].max()
@@ -92,7 +88,7 @@ def _panel(axes: Axes, group: pd.DataFrame, ink: Ink) -> None:
 
 
 def plot_plans(record: PlanRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """What the plan changes: accuracy, transport cost, objective (Eq. 10) and the subspace itself."""
+    """Effect of the plan on accuracy, transport cost, objective (Eq. 10) and the subspace itself."""
     summary = record.plan_summary()
     n_seeds = record.scores["seed"].nunique()
     titles = {

@@ -1,18 +1,16 @@
-"""Figures of the classification step: accuracies side by side, and the confusion matrix (Sec. 3.6)."""
+"""Figures of one classification: accuracies of the methods, and the confusion matrix (Sec. 3.6)."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from acot_core.experiments.classification import ClassificationRecord
-from acot_core.figures.style import ROLES, Theme, drawing, new_figure
-
-__all__ = ["plot_accuracies", "plot_confusion"]
+from acot_core.experiments.views.one_fit import ClassificationRecord
+from acot_core.figures.style import ROLES, Theme, drawing, new_figure, number_beside, shortened
 
 
 def plot_accuracies(record: ClassificationRecord, *, theme: Theme = "light", width: str = "column") -> Figure:
-    """A bar a method with the 95 % interval of its accuracy; chance as a dotted line."""
+    """A bar per method with the 95 % interval of its accuracy; chance as a dotted line."""
     with drawing(theme) as ink:
         table = record.accuracies.iloc[::-1]
         figure, (axes,) = new_figure(width=width, aspect=0.95)
@@ -24,20 +22,17 @@ def plot_accuracies(record: ClassificationRecord, *, theme: Theme = "light", wid
             value, place, xerr=[below, above], fmt="none", ecolor=ink.foreground, elinewidth=0.9, capsize=2.5
         )
         for y, share in zip(place, value, strict=True):
-            axes.annotate(
-                f"{share:.0f}", (1, y), (4, 0), xycoords=axes.get_yaxis_transform(),
-                textcoords="offset points", va="center", fontweight="bold", annotation_clip=False,
-            )  # fmt: skip
+            number_beside(axes, float(y), f"{share:.0f}", fontweight="bold")
         axes.axvline(100 / len(record.class_names), color=ink.foreground, ls=":", lw=1)
         axes.set_yticks(place, list(table["label"]))
         axes.set(xlim=(0, 100), xlabel="accuracy in %, with 95 % interval")
-        axes.set_title(f"{int(table['n_test'].iloc[0])} test clips (dotted: chance)")
+        axes.set_title(f"{int(table['n_test'].iloc[0])} test sequences (dotted: chance)")
         axes.grid(axis="y", visible=False)
         return figure
 
 
 def plot_confusion(record: ClassificationRecord, *, theme: Theme = "light", width: str = "column") -> Figure:
-    """Share of each true class's clips by predicted class."""
+    """Share of each true class's sequences by predicted class."""
     with drawing(theme):
         figure, (axes,) = new_figure(width=width, aspect=0.95)
         total = record.confusion.sum(1, keepdims=True)
@@ -46,12 +41,12 @@ def plot_confusion(record: ClassificationRecord, *, theme: Theme = "light", widt
         cmap = "Greens" if theme == "light" else "viridis"
         image = axes.imshow(share, vmin=0, vmax=1, cmap=cmap)
         axes.grid(False)
-        names = [c if len(c) <= 16 else c[:15] + "…" for c in record.class_names]
+        names = [shortened(c, 16) for c in record.class_names]
         every = max(1, n // 26)
         ticks = np.arange(0, n, every)
         axes.set_xticks(ticks, [names[i] for i in ticks], rotation=90)
         axes.set_yticks(ticks, [names[i] for i in ticks])
-        axes.set(xlabel="predicted", ylabel="true class", title="ACOT: who is taken for whom")
+        axes.set(xlabel="predicted", ylabel="true class", title="ACOT: confusion matrix")
         if n <= 10:
             for i, j in zip(*np.nonzero(record.confusion), strict=True):
                 bright = share[i, j] > 0.5

@@ -1,30 +1,32 @@
-"""Figures of the data: the frames of one clip, and what a data set holds (Sec. 4, "Datasets")."""
+"""Figures of the data: the frames of one sequence, and what a data set holds (Sec. 4, "Datasets")."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from acot_core.experiments.one_clip import ClipView, DatasetView
-from acot_core.figures.style import ROLES, Theme, drawing, legend_below, new_figure
-
-__all__ = ["plot_clip", "plot_dataset"]
+from acot_core.experiments.views.one_sequence import ClipView, DatasetView
+from acot_core.figures.style import ROLES, Theme, drawing, integer_ticks, legend_below, new_figure, shortened
 
 
 def plot_clip(record: ClipView, *, theme: Theme = "light", width: str = "column") -> Figure:
-    """The clip's frames as a heat map (time to the right), beside its mean and its class's mean."""
+    """The sequence's frames as a heat map (time to the right), beside its mean and its class's mean."""
     with drawing(theme) as ink:
         figure, (heat, mean) = new_figure(1, 2, width=width, aspect=1.0, sharey=True, width_ratios=(2.6, 1.0))
-        d = record.frames.shape[1]
-        image = heat.imshow(record.frames.T, aspect="auto", origin="lower", vmin=0, cmap="viridis")
+        frames = record.frames[:, record.order]
+        image = heat.imshow(frames.T, aspect="auto", vmin=0, vmax=np.quantile(frames, 0.995), cmap="viridis")
         heat.grid(False)
-        heat.set(xlabel="frame t", ylabel="feature", title=f"Clip {record.clip}, {record.class_name}")
-        heat.xaxis.set_major_locator(MaxNLocator(integer=True))
+        heat.set(xlabel="frame t", ylabel="features by class and time of their peak",
+                 title=f"Sequence {record.clip}, {record.class_name}")  # fmt: skip
+        names, first = np.unique(record.peak_class[record.order], return_index=True)
+        heat.set_yticks(first, [shortened(name, 12) for name in names])
+        integer_ticks(heat.xaxis)
         figure.colorbar(image, ax=heat, label="activation", fraction=0.06, pad=0.02)
-        features = np.arange(d)
-        mean.plot(record.class_mean, features, color=ROLES["baseline"], label="mean of the class")
-        mean.plot(record.frames.mean(0), features, color=ROLES["positives"], lw=0.9, label="mean of the clip")
+        features = np.arange(len(record.order))
+        mean.plot(
+            record.class_mean[record.order], features, color=ROLES["baseline"], label="mean of the class"
+        )
+        mean.plot(frames.mean(0), features, color=ROLES["positives"], lw=0.9, label="mean of the sequence")
         mean.set(xlabel="activation", title="Averages", xlim=(0, None))
         mean.tick_params(axis="y", colors=ink.muted)
         legend_below(figure, mean, 2)
@@ -32,24 +34,18 @@ def plot_clip(record: ClipView, *, theme: Theme = "light", width: str = "column"
 
 
 def plot_dataset(record: DatasetView, *, theme: Theme = "light", width: str = "column") -> Figure:
-    """Number of clips of each class, and the lengths of the clips."""
+    """Number of sequences of each class, and the lengths of the sequences."""
     with drawing(theme) as ink:
         few = len(record.class_names) <= 30
         figure, (count, length) = new_figure(1, 2, width=width, aspect=0.95, width_ratios=(1.25, 1.0))
         classes = record.table["class"].value_counts().reindex(record.class_names, fill_value=0)
         count.barh(np.arange(len(classes)), classes, color=ROLES["positives"], height=0.7)
-        count.set(xlabel="clips", title="Classes")
-        count.set_yticks(
-            np.arange(len(classes)) if few else [], [_short(c) for c in classes.index] if few else []
-        )
+        count.set(xlabel="sequences", title="Classes")
+        names = [shortened(c) for c in classes.index] if few else []
+        count.set_yticks(np.arange(len(names)), names)
         count.invert_yaxis()
         count.grid(axis="y", visible=False)
         length.hist(record.table["n_frames"], bins=16, color=ROLES["positives"], edgecolor=ink.background)
-        for axis in (count.xaxis, length.xaxis, length.yaxis):
-            axis.set_major_locator(MaxNLocator(integer=True))
-        length.set(xlabel="frames in a clip", ylabel="clips", title="Lengths")
+        integer_ticks(count.xaxis, length.xaxis, length.yaxis)
+        length.set(xlabel="frames in a sequence", ylabel="sequences", title="Lengths")
         return figure
-
-
-def _short(name: str, limit: int = 18) -> str:
-    return name if len(name) <= limit else name[: limit - 1] + "…"

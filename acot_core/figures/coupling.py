@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from acot_core.experiments.one_clip import TransportStudy
-from acot_core.figures.style import ROLES, Theme, drawing, legend_below, new_figure
-
-__all__ = ["plot_ipot", "plot_plan", "plot_plan_row"]
+from acot_core.experiments.views.one_sequence import TransportStudy
+from acot_core.figures.style import ROLES, Theme, drawing, integer_ticks, legend_below, new_figure
 
 
 def plot_plan(record: TransportStudy, *, theme: Theme = "light", width: str = "column") -> Figure:
@@ -22,44 +20,38 @@ def plot_plan(record: TransportStudy, *, theme: Theme = "light", width: str = "c
     """
     with drawing(theme):
         figure, (axes,) = new_figure(width=width, aspect=0.76)
-        n, m = record.plan.shape
-        order = negative_order(record)
-        cmap = "Blues" if theme == "light" else "cividis"
-        share = record.plan[:, order] * n
-        image = axes.imshow(
-            share, aspect="auto", vmin=0, vmax=max(share.max(), 1e-12), cmap=cmap, extent=(0, m, n, 0)
-        )
-        axes.grid(False)
-        axes.set(xlabel="negatives y, sorted", ylabel="frame t of X")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(integer=True))
         beside = "" if record.method == "emd" else f" (exact {record.exact:.4f})"
-        axes.set_title(f"{_NAMES.get(record.method, record.method)}: cost {record.value:.4f}{beside}")
-        figure.colorbar(image, ax=axes, label="share of a frame's mass", fraction=0.05, pad=0.02)
+        _draw_plans(figure, [axes], [record], theme)
+        axes.set_title(f"{plan_name(record.method)}: cost {record.value:.4f}{beside}")
         return figure
 
 
 def plot_plan_row(
     records: Sequence[TransportStudy], *, theme: Theme = "light", width: str = "page"
 ) -> Figure:
-    """Plans of the same problem side by side, negatives in the order of the first one's."""
+    """Plans of the same problem in one row, negatives in the order of the first one's."""
     with drawing(theme):
         figure, axes = new_figure(1, len(records), width=width, aspect=1.1, sharey=True)
-        order = negative_order(records[0])
-        shares = [record.plan[:, order] * len(record.plan) for record in records]
-        most = max(shares[0].max(), 1e-12)
-        cmap = "Blues" if theme == "light" else "cividis"
-        for ax, record, share in zip(axes, records, shares, strict=True):
-            n, m = share.shape
-            image = ax.imshow(share, aspect="auto", vmin=0, vmax=most, cmap=cmap, extent=(0, m, n, 0))
-            ax.grid(False)
-            ax.set_title(f"{_NAMES.get(record.method, record.method)}: {record.value:.4f}")
-            ax.set_xlabel("negatives y, sorted")
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes[0].set_ylabel("frame t of X")
-        axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.colorbar(image, ax=list(axes), label="share of a frame's mass", fraction=0.05, pad=0.02)
+        _draw_plans(figure, list(axes), records, theme)
         return figure
+
+
+def _draw_plans(
+    figure: Figure, axes: Sequence[Axes], records: Sequence[TransportStudy], theme: Theme
+) -> None:
+    """Plans as heat maps on one scale, negatives in the order of the first one's."""
+    order = negative_order(records[0])
+    most = max(float(records[0].plan.max()) * len(records[0].plan), 1e-12)
+    cmap = "Blues" if theme == "light" else "cividis"
+    for ax, record in zip(axes, records, strict=True):
+        n, m = record.plan.shape
+        share = record.plan[:, order] * n
+        image = ax.imshow(share, aspect="auto", vmin=0, vmax=most, cmap=cmap, extent=(0, m, n, 0))
+        ax.grid(False)
+        ax.set(xlabel="negatives y, sorted", title=f"{plan_name(record.method)}: {record.value:.4f}")
+        integer_ticks(ax.xaxis, ax.yaxis)
+    axes[0].set_ylabel("frame t of X")
+    figure.colorbar(image, ax=list(axes), label="share of a frame's mass", fraction=0.05, pad=0.02)
 
 
 def plot_ipot(record: TransportStudy, *, theme: Theme = "light", width: str = "column") -> Figure:
@@ -75,7 +67,7 @@ def plot_ipot(record: TransportStudy, *, theme: Theme = "light", width: str = "c
             table["iteration"], table["marginal_error"].clip(lower=1e-8), "s--", color=ROLES["noise"],
             label="error of the marginals",
         )  # fmt: skip
-        axes.set(xlabel="iteration of IPOT", ylabel="relative error", title="IPOT on this clip")
+        axes.set(xlabel="iteration of IPOT", ylabel="relative error", title="IPOT on this sequence")
         legend_below(figure, axes, 2)
         return figure
 
@@ -85,6 +77,11 @@ def negative_order(record: TransportStudy) -> np.ndarray:
     mass = record.plan.sum(0)
     centre = np.arange(len(record.plan)) @ record.plan / np.where(mass > 0, mass, 1)
     return np.argsort(centre, kind="stable")
+
+
+def plan_name(method: str) -> str:
+    """Name of a plan by some method: "Exact plan", "Sinkhorn", ..."""
+    return _NAMES.get(method, method)
 
 
 _NAMES = {

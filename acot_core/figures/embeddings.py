@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from acot_core.experiments.embedding import PANELS, EmbeddingRecord
+from acot_core.experiments.figure4 import PANELS, EmbeddingRecord
 from acot_core.figures.style import CLASS_COLORS, Theme, drawing, new_figure, panel_label
-
-__all__ = ["plot_embedding"]
 
 _MARKERS = ("o", "s", "^", "D")
 
 
 def plot_embedding(record: EmbeddingRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """Panels (a)-(d), one colour a class, with silhouette and neighbour purity under each.
-
-    Parameters
-    ----------
-    record : EmbeddingRecord
-    theme : {"light", "dark"}
-    width : {"column", "page", "slide"}
-    """
+    """Panels (a)-(d), one colour per class, with silhouette and neighbour purity under each."""
     points = record.points
     panels = [name for name in PANELS if (points["panel"] == name).any()]
     quality = record.quality.set_index("panel")
@@ -31,18 +22,18 @@ def plot_embedding(record: EmbeddingRecord, *, theme: Theme = "light", width: st
     with drawing(theme) as ink:
         figure, axes = new_figure(rows, columns, width=width, aspect=1.4)
         for letter, ax, name in zip("abcd", axes, panels, strict=False):
-            for (label, kind), part in points[points["panel"] == name].groupby(["label", "kind"]):
+            for (label, kind), group in points[points["panel"] == name].groupby(["label", "kind"]):
                 place = rank[label]
                 ax.scatter(
-                    part["x"], part["y"], s=9, linewidths=0.6, alpha=0.8,
+                    group["x"], group["y"], s=9, linewidths=0.6, alpha=0.8,
                     color=CLASS_COLORS[place % len(CLASS_COLORS)],
                     marker="x" if kind == "negative" else _MARKERS[place // len(CLASS_COLORS) % 4],
                 )  # fmt: skip
-            found = quality.loc[name]
+            measures = quality.loc[name]
             panel_label(ax, letter, PANELS[name])
             ax.set_xlabel(
-                f"t-SNE 1\nsilhouette {round(found['silhouette'], 2) + 0.0:.2f}\n"
-                f"purity {found['purity']:.2f}, n = {found['n_points']:.0f}"
+                f"t-SNE 1\nsilhouette {round(measures['silhouette'], 2) + 0.0:.2f}\n"
+                f"purity {measures['purity']:.2f}, n = {measures['n_points']:.0f}"
             )
             ax.set_xticks([])
             ax.set_yticks([])

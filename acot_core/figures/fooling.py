@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from acot_core.experiments.fooling import FoolingRecord
+from acot_core.experiments.figure5 import FoolingRecord
 from acot_core.figures.style import (
     CLASS_COLORS,
     ROLES,
@@ -22,13 +22,11 @@ from acot_core.figures.style import (
     series_style,
 )
 
-__all__ = ["plot_fooling_curves", "plot_negative_quality"]
-
 
 def plot_fooling_curves(
     record: FoolingRecord, *, theme: Theme = "light", width: str = "page", split: str = "train"
 ) -> Figure:
-    """Fooling rate against iterations, a panel a stream and a line a σ; then accuracy of each, if judged.
+    """Fooling rate against iterations, a panel per stream, a line per σ; then accuracies, if evaluated.
 
     Parameters
     ----------
@@ -47,16 +45,16 @@ def plot_fooling_curves(
     curves = curves[curves["split"] == split]
     streams = list(dict.fromkeys(curves["stream"]))
     sigmas = sorted(set(curves["sigma"]))
-    judged = len(record.accuracies) > 0
+    has_accuracy = len(record.accuracies) > 0
     with drawing(theme):
-        figure, panels = new_figure(1, len(streams) + judged, width=width, aspect=0.95)
+        figure, panels = new_figure(1, len(streams) + has_accuracy, width=width, aspect=0.95)
         for i, (axes, stream) in enumerate(zip(panels, streams, strict=False)):
             for j, sigma in enumerate(sigmas):
                 _line(axes, curves, stream, sigma, "fooling_rate", CLASS_COLORS[j], f"σ = {sigma:g}", j)
             axes.set(xlabel="iteration", ylabel="fooling rate" if i == 0 else "", ylim=(-0.02, 1.02))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             panel_label(axes, chr(ord("a") + i), f"{stream} stream")
-        if judged:
+        if has_accuracy:
             axes = panels[-1]
             for i, stream in enumerate(streams):
                 for j, sigma in enumerate(sigmas):
@@ -67,7 +65,7 @@ def plot_fooling_curves(
                     )  # fmt: skip
             axes.set(xlabel="iteration", ylabel="accuracy")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-            panel_label(axes, chr(ord("a") + len(streams)), "ACOT, other clips")
+            panel_label(axes, chr(ord("a") + len(streams)), "ACOT, other sequences")
         legend_below(figure, list(panels), 1 if width == "column" else 3)
         return figure
 
@@ -76,15 +74,15 @@ def _line(
     axes: Axes, table: pd.DataFrame, stream: str, sigma: float, column: str, color: str, label: str,
     dash: int, marker: str | None = None,
 ) -> None:  # fmt: skip
-    own = table[(table["stream"] == stream) & (table["sigma"] == sigma)]
-    wide = own.pivot_table(index="seed", columns="iteration", values=column).dropna()
+    rows = table[(table["stream"] == stream) & (table["sigma"] == sigma)]
+    wide = rows.pivot_table(index="seed", columns="iteration", values=column).dropna()
     if len(wide):
         style = {"linestyle": series_style(dash)["linestyle"]} | ({"marker": marker} if marker else {})
         band(axes, wide.columns, wide.to_numpy(), color=color, label=label, **style)
 
 
 def plot_negative_quality(record: FoolingRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """What makes a negative good, against σ: does it fool, is it close, is the condition used, does it vary.
+    """Quality of the negatives against σ: do they fool, are they close, is the condition used, do they vary.
 
     Adversarial negatives beside negatives by random noise of the same norm; points are means over seeds and
     streams, bars 95 % intervals.

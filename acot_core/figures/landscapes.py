@@ -1,4 +1,4 @@
-"""Accuracy over beta1 x beta2, as heat maps side by side on one scale."""
+"""Accuracy over beta1 x beta2, as heat maps on one scale."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from acot_core.experiments.landscape import LandscapeRecord
+from acot_core.experiments.beyond.landscape import LandscapeRecord
 from acot_core.experiments.methods import METHODS
 from acot_core.figures.style import ROLES, Theme, drawing, new_figure, panel_label
 
-__all__ = ["plot_landscape"]
-
 
 def plot_landscape(record: LandscapeRecord, *, theme: Theme = "light", width: str = "page") -> Figure:
-    """Full ACOT, GRP and order alone; the paper's weights (1, 10) are framed.
-
-    Parameters
-    ----------
-    record : LandscapeRecord
-    theme : {"light", "dark"}
-    width : {"column", "page", "slide"}
-    """
+    """Full ACOT, GRP and order alone; the paper's weights (1, 10) are framed."""
     names = [name for name in ("acot", "grp", "order") if (record.scores["method"] == name).any()]
     if not names:
         raise ValueError("the record holds no scores: the run was cancelled before any was complete")

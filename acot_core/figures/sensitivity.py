@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from acot_core.experiments.sensitivity import SensitivityRecord
-from acot_core.figures.style import ROLES, Theme, band, drawing, legend_below, new_figure
-from acot_core.parameters import PARAMETERS
-
-__all__ = ["plot_sensitivity"]
+from acot_core.experiments.figure2 import SensitivityRecord
+from acot_core.experiments.parameters import PARAMETERS
+from acot_core.figures.style import ROLES, Theme, band, drawing, integer_ticks, legend_below, new_figure
 
 
 def plot_sensitivity(
@@ -27,8 +24,6 @@ def plot_sensitivity(
     record : SensitivityRecord
     current : float, optional
         A value of the parameter to mark; where values over decades stand at equal distances, one of them.
-    theme : {"light", "dark"}
-    width : {"column", "page", "slide"}
     """
     ours = record.scores[record.scores["value"].notna()]
     if ours.empty:
@@ -58,7 +53,7 @@ def plot_sensitivity(
         if spaced:
             axes.set_xticks(x, [f"{v:g}" for v in values])
         elif parameter.integer:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            integer_ticks(axes.xaxis)
         if current is not None and (not spaced or current in values):
             place = x[values == current][0] if spaced else current
             axes.axvline(place, color=ROLES["noise"], linestyle=":", linewidth=1.4)

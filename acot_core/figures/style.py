@@ -24,26 +24,12 @@ from typing import Any, Literal
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy import stats
-
-__all__ = [
-    "CLASS_COLORS",
-    "ROLES",
-    "WIDTHS",
-    "Ink",
-    "band",
-    "drawing",
-    "format_of",
-    "interval",
-    "legend_below",
-    "new_figure",
-    "panel_label",
-    "render",
-    "series_style",
-]
 
 Theme = Literal["light", "dark"]
 
@@ -57,7 +43,7 @@ ROLES: dict[str, str] = {
     "subspace": "#009E73",
     "baseline": "#E69F00",
 }
-"""One colour a role, from the colour-blind-safe set of Okabe and Ito (2008)."""
+"""One colour per role, from the colour-blind-safe set of Okabe and Ito (2008)."""
 
 CLASS_COLORS: tuple[str, ...] = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B8A800", "#7F7F7F",
@@ -79,10 +65,11 @@ class Ink:
     grid: str
 
 
-_INKS = {
+INKS = {
     "light": Ink(foreground="#1A1A1A", background="#FFFFFF", muted="#595959", grid="#D9D9D9"),
     "dark": Ink(foreground="#ECECEC", background="#16181C", muted="#A8A8A8", grid="#3A3D42"),
 }
+"""Colours of each theme."""
 _METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": "acot-explorer"},
@@ -135,9 +122,9 @@ def drawing(theme: Theme = "light") -> Iterator[Ink]:
     ValueError
         The theme is neither "light" nor "dark".
     """
-    if theme not in _INKS:
-        raise ValueError(f"theme: expected one of {sorted(_INKS)}, got {theme!r}")
-    ink = _INKS[theme]
+    if theme not in INKS:
+        raise ValueError(f"theme: expected one of {sorted(INKS)}, got {theme!r}")
+    ink = INKS[theme]
     with _LOCK, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_settings(ink))
@@ -207,7 +194,7 @@ def render(figure: Figure, format: str = "png", dpi: float = 150) -> bytes:
     figure : Figure
     format : {"png", "svg", "pdf"}
     dpi : float
-        Dots an inch; for png, and for images inside svg and pdf.
+        Dots per inch; for png, and for images inside svg and pdf.
 
     Raises
     ------
@@ -229,7 +216,7 @@ def render(figure: Figure, format: str = "png", dpi: float = 150) -> bytes:
     buffer = io.BytesIO()
     with _LOCK, mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_settings(_INKS["light"]))
+        mpl.rcParams.update(_settings(INKS["light"]))
         figure.savefig(
             buffer, format=format, dpi=dpi, metadata=_METADATA[format], facecolor=figure.get_facecolor()
         )
@@ -250,7 +237,7 @@ def interval(values: ArrayLike, level: float = 0.95) -> tuple[np.ndarray, np.nda
     Parameters
     ----------
     values : array (S, ...)
-        One row a seed.
+        One row per seed.
 
     Returns
     -------
@@ -282,7 +269,7 @@ def band(
     axes : Axes
     x : array (P,)
     values : array (S, P)
-        One row a seed. With a single seed only the line is drawn, and the legend says so.
+        One row per seed. With a single seed only the line is drawn, and the legend says so.
     color, label : str
     level : float
         Of the interval for the mean (Student's t).
@@ -297,7 +284,7 @@ def band(
 
 
 def describe_interval(n_seeds: int, level: float = 0.95) -> str:
-    """What a band shows, in words: "mean, 95% interval, 5 seeds"."""
+    """Description of a band: "mean, 95% interval, 5 seeds"."""
     if n_seeds < 2:
         return "1 seed, no interval"
     return f"mean, {level:.0%} interval, {n_seeds} seeds"
@@ -310,6 +297,25 @@ def series_style(index: int) -> dict[str, Any]:
         "marker": _MARKERS[index % len(_MARKERS)],
         "linestyle": _DASHES[index % len(_DASHES)],
     }
+
+
+def integer_ticks(*axes: Axis) -> None:
+    """Ticks at integers alone."""
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def number_beside(axes: Axes, place: float, text: str, **style: Any) -> None:
+    """A number to the right of a row of the panel."""
+    axes.annotate(
+        text, (1, place), (3, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+        va="center", annotation_clip=False, **style,
+    )  # fmt: skip
+
+
+def shortened(name: str, limit: int = 18) -> str:
+    """A name of at most so many letters."""
+    return name if len(name) <= limit else name[: limit - 1] + "…"
 
 
 def legend_below(figure: Figure, axes: Axes | Sequence[Axes], n_cols: int = 1) -> None:

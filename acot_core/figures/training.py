@@ -6,10 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from acot_core.experiments.training import NegativesView, TrainingView
+from acot_core.experiments.views.adversary import NegativesView, TrainingView
 from acot_core.figures.style import ROLES, Theme, drawing, legend_below, new_figure
-
-__all__ = ["plot_negatives", "plot_training"]
 
 
 def plot_training(record: TrainingView, *, theme: Theme = "light", width: str = "column") -> Figure:
@@ -20,11 +18,11 @@ def plot_training(record: TrainingView, *, theme: Theme = "light", width: str = 
         held_out = record.history[record.history["split"] == "held_out"]
         step = train["iteration"]
         color = ROLES["negatives"]
-        rates.plot(step, train["fooling_rate"], color=color, lw=2, label="fooling rate, training clips")
+        rates.plot(step, train["fooling_rate"], color=color, lw=2, label="fooling rate, training sequences")
         if len(held_out):
             rates.plot(
                 held_out["iteration"], held_out["fooling_rate"], color=color, ls="--",
-                label="fooling rate, held-out clips",
+                label="fooling rate, held-out sequences",
             )  # fmt: skip
         rates.plot(
             step, train["misclassification_rate"], color=ROLES["baseline"], ls=":", label="misclassified"
@@ -40,7 +38,7 @@ def plot_training(record: TrainingView, *, theme: Theme = "light", width: str = 
             ls="--",
             label="Wasserstein estimate of the critic",
         )
-        norms.set(xlabel="iteration", ylabel="value", title="At what price?")
+        norms.set(xlabel="iteration", ylabel="value", title="Noise and distance")
         for axes in (rates, norms):
             axes.set_xlim(0, max(record.n_iter, 1))
         legend_below(figure, (rates, norms), 2)

@@ -18,14 +18,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from acot_core.checkpoints import read_checkpoint, write_checkpoint
+from acot_core._utils.checkpoints import read_checkpoint, write_checkpoint
+from acot_core.gan.negatives import subtract
 from acot_core.images.networks import AutoEncoder, ImageClassifier, ImageCritic, LatentGenerator
-from acot_core.negatives import subtract
 from acot_core.sequences import content_seed, resolve_device, resolve_seed
 
-__all__ = ["WEIGHTS", "ImageModel", "ImageSettings", "Perturbations", "load_image_model"]
-
-WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+WEIGHTS = Path(__file__).resolve().parent / "weights"
 """The folder with the shipped networks."""
 
 _KIND = "acot-images"
@@ -127,7 +125,7 @@ class Perturbations:
 
     @property
     def noise(self) -> Tensor:
-        """What the perturbation did to the pixels: perturbed - reconstruction. (N, R, 3, 32, 32)"""
+        """Change of the pixels: perturbed - reconstruction. (N, R, 3, 32, 32)"""
         return self.perturbed - self.reconstructions[:, None]
 
 
@@ -145,7 +143,7 @@ class ImageModel:
     history : DataFrame, optional
         The adversary's training (`acot_core.images.adversary.train_adversary`).
     seed : int
-        What it was trained with.
+        Seed of its training.
     critic_range : pair of float
         The central 90 % of the critic's scores for decoded real images that it was not trained on.
     """
@@ -174,7 +172,7 @@ class ImageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """Device of the networks."""
         return self.classifier.mean.device
 
     def to(self, device: torch.device | str) -> ImageModel:
@@ -195,7 +193,7 @@ class ImageModel:
             raise ValueError(
                 f"latents: expected shape (N, {self.autoencoder.n_features}), got {tuple(latents.shape)}"
             )
-        return _in_batches(self.autoencoder.decode, latents.to(self.device))
+        return _in_batches(self.autoencoder.decode, latents.float().to(self.device))
 
     @torch.no_grad()
     def classify(self, images: Any) -> Tensor:
@@ -247,7 +245,9 @@ class ImageModel:
         latents = self.encode(x)
         d = latents.shape[1]
         generators = [torch.Generator().manual_seed(content_seed(image, seed)) for image in x]
-        normal = torch.stack([torch.randn((n_draws, d), generator=g) for g in generators]).to(x.device)
+        normal = torch.stack(
+            [torch.randn((n_draws, d), generator=g, dtype=torch.float32) for g in generators]
+        ).to(x.device)
         z = latents[:, None] + sigma * normal  # (N, R, d)
         noise = _in_batches(self.generator, z.flatten(0, 1)).unflatten(0, (len(x), n_draws))
         negatives = subtract(latents[:, None], noise)
@@ -292,9 +292,9 @@ class ImageModel:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to ``path`` in half precision, atomically."""
         tensors = {
-            f"{part}.{name}": tensor.half() if tensor.is_floating_point() else tensor
-            for part in _PARTS
-            for name, tensor in getattr(self, part).state_dict().items()
+            f"{network}.{name}": tensor.half() if tensor.is_floating_point() else tensor
+            for network in _PARTS
+            for name, tensor in getattr(self, network).state_dict().items()
         }
         metadata = {
             "name": self.name,
@@ -319,8 +319,8 @@ class ImageModel:
         try:
             settings = ImageSettings(**metadata["settings"])
             networks = settings.build(len(metadata["class_names"]), 0)
-            for part, network in networks.items():
-                prefix = f"{part}."
+            for name, network in networks.items():
+                prefix = f"{name}."
                 network.load_state_dict(
                     {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
                 )
@@ -341,7 +341,7 @@ class ImageModel:
 
 
 def _in_batches(function: Any, rows: Tensor) -> Tensor:
-    return torch.cat([function(part) for part in rows.split(_BATCH)])
+    return torch.cat([function(batch) for batch in rows.split(_BATCH)])
 
 
 def load_image_model(name: str = "shapes", device: str = "auto") -> ImageModel:

@@ -8,22 +8,26 @@ latent exactly as it does to a frame of a sequence, and sigma means the same for
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from acot_core.sequences import normalize_frames
 
-__all__ = ["AutoEncoder", "ImageClassifier", "ImageCritic", "LatentGenerator"]
-
 _GRID = 8
 """A latent is a map of this many rows and columns: each of its cells stands for 4 x 4 pixels."""
 
+# In single precision, whatever torch's default is: the same weights are drawn, and images are single.
+_conv = partial(nn.Conv2d, dtype=torch.float32)
+_norm = partial(nn.BatchNorm2d, dtype=torch.float32)
+_group_norm = partial(nn.GroupNorm, dtype=torch.float32)
+_linear = partial(nn.Linear, dtype=torch.float32)
+
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
+    return nn.Sequential(_conv(inputs, outputs, 3, stride, 1, bias=False), _norm(outputs), nn.ReLU())
 
 
 class _Residual(nn.Module):
@@ -51,13 +55,13 @@ class ImageClassifier(nn.Module):
 
     def __init__(self, width: int = 24, n_classes: int = 10) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.full((1, 3, 1, 1), 0.5))
-        self.register_buffer("std", torch.full((1, 3, 1, 1), 0.25))
+        self.register_buffer("mean", torch.full((1, 3, 1, 1), 0.5, dtype=torch.float32))
+        self.register_buffer("std", torch.full((1, 3, 1, 1), 0.25, dtype=torch.float32))
         stages: list[nn.Module] = [_block(3, width)]
         for channels in (width, 2 * width, 4 * width):
             stages += [_block(channels, 2 * channels), nn.MaxPool2d(2), _Residual(2 * channels)]
         self.features = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = nn.Linear(8 * width, n_classes)
+        self.head = _linear(8 * width, n_classes)
         self.n_seen = 12 * width + n_classes
 
     def _normalize(self, images: Tensor) -> Tensor:
@@ -68,7 +72,7 @@ class ImageClassifier(nn.Module):
         return self.head(self.features(self._normalize(images)))
 
     def look(self, images: Tensor) -> Tensor:
-        """What the network sees where: (B, n_seen, 8, 8).
+        """Feature maps of an image, with its class probabilities: (B, n_seen, 8, 8).
 
         The features of the second and third stage, the latter from their 4 x 4 map, and the class
         probabilities everywhere.
@@ -100,20 +104,20 @@ class AutoEncoder(nn.Module):
             _Residual(2 * width),
             _block(2 * width, 4 * width, 2),
             _Residual(4 * width),
-            nn.Conv2d(4 * width, channels, 3, 1, 1),
+            _conv(4 * width, channels, 3, 1, 1),
             nn.ReLU(),
         )
         self.decoder = nn.Sequential(
             _block(channels, 4 * width),
             _Residual(4 * width),
-            nn.Conv2d(4 * width, 8 * width, 3, 1, 1),
+            _conv(4 * width, 8 * width, 3, 1, 1),
             nn.PixelShuffle(2),
             nn.ReLU(),
             _Residual(2 * width),
-            nn.Conv2d(2 * width, 4 * width, 3, 1, 1),
+            _conv(2 * width, 4 * width, 3, 1, 1),
             nn.PixelShuffle(2),
             nn.ReLU(),
-            nn.Conv2d(width, 3, 3, 1, 1),
+            _conv(width, 3, 3, 1, 1),
         )
 
     @property
@@ -142,7 +146,7 @@ class _NormalizedResidual(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(2):
-            layers += [nn.GroupNorm(8, width), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1)]
+            layers += [_group_norm(8, width), nn.ReLU(), _conv(width, width, 3, 1, 1)]
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,12 +174,12 @@ class LatentGenerator(nn.Module):
         self._seen = (autoencoder, classifier)  # in a tuple, so that torch does not count their weights in
         channels = autoencoder.channels
         self.body = nn.Sequential(
-            nn.Conv2d(channels + classifier.n_seen, width, 1),
+            _conv(channels + classifier.n_seen, width, 1),
             _NormalizedResidual(width),
             _NormalizedResidual(width),
-            nn.GroupNorm(8, width),
+            _group_norm(8, width),
             nn.ReLU(),
-            nn.Conv2d(width, channels, 3, 1, 1),
+            _conv(width, channels, 3, 1, 1),
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -200,8 +204,8 @@ class ImageCritic(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, outputs in ((3, width), (width, 2 * width), (2 * width, 4 * width)):
-            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(0.2)]
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * width * 16, 1))
+            layers += [_conv(inputs, outputs, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, nn.Flatten(), _linear(4 * width * 16, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores (B,) of images (B, 3, 32, 32)."""

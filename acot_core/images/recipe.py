@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from acot_core._utils.progress import Callback, Cancelled, Progress
 from acot_core.datasets.images import ImageDataset
 from acot_core.images.adversary import ImageWGAN, train_adversary
 from acot_core.images.model import ImageModel, ImageSettings
 from acot_core.images.training import harden_classifier, train_autoencoder, train_classifier
-from acot_core.progress import Callback, Cancelled, Progress
 from acot_core.sequences import resolve_device, resolve_seed
-
-__all__ = ["SETTINGS", "train_image_model"]
 
 SETTINGS: dict[str, ImageSettings] = {
     "cifar10": ImageSettings(
@@ -99,6 +98,9 @@ def train_image_model(
             stopped.append(True)
             raise
 
+    def run() -> dict[str, Any]:
+        return {"generator": torch.Generator().manual_seed(seed), "callback": watch}
+
     images, labels = train.images.to(where), train.labels.to(where)
     if "classifier" not in (trained or {}):
         train_classifier(
@@ -108,8 +110,7 @@ def train_image_model(
             n_epochs=settings.classifier_epochs,
             batch_size=settings.classifier_batch,
             learning_rate=settings.classifier_rate,
-            generator=torch.Generator().manual_seed(seed),
-            callback=watch,
+            **run(),
         )
     if "autoencoder" not in (trained or {}) and not stopped:
         train_autoencoder(
@@ -117,8 +118,7 @@ def train_image_model(
             images,
             n_epochs=settings.autoencoder_epochs,
             learning_rate=settings.autoencoder_rate,
-            generator=torch.Generator().manual_seed(seed),
-            callback=watch,
+            **run(),
         )
     to_harden = "classifier" not in (trained or {}) or not hardened
     if to_harden and settings.hardening_epochs and not stopped:
@@ -128,8 +128,7 @@ def train_image_model(
             images,
             labels,
             n_epochs=settings.hardening_epochs,
-            generator=torch.Generator().manual_seed(seed),
-            callback=watch,
+            **run(),
         )
     model = ImageModel(dataset.name, dataset.class_names, settings, networks, seed=seed)
     if not stopped:
@@ -162,14 +161,14 @@ def _train_adversary(
         both = torch.cat([model.encode(data.images), model.encode(data.images.flip(3))])
         return both, data.labels.repeat(2).to(model.device)
 
-    own, others = latents(train), latents(held_out)
+    training, others = latents(train), latents(held_out)
     tables = []
     for phase in phases:
         if stopped:
             break
         finish = phase == "finish_"
         weights = ("sigma", "lambda1", "lambda2", "lambda3", "learning_rate")
-        wgan = ImageWGAN(
+        adversary = ImageWGAN(
             model.autoencoder,
             model.classifier,
             model.generator,
@@ -178,10 +177,10 @@ def _train_adversary(
             **{name: getattr(settings, phase + name) for name in weights},
         )
         if finish:
-            wgan.critic_optimiser.learning_rate = settings.finish_critic_rate
+            adversary.wgan.critic_optimiser.learning_rate = settings.finish_critic_rate
         table = train_adversary(
-            wgan,
-            *own,
+            adversary,
+            *training,
             held_out=others,
             n_iter=settings.finish_iter if finish else settings.n_iter,
             n_critic=1 if finish else settings.n_critic,

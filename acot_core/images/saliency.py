@@ -1,4 +1,4 @@
-"""Where an image classifier looks (Sec. 4.3).
+"""Saliency maps: where an image classifier looks (Sec. 4.3).
 
 "The noise impacts regions of the image that are likely to be useful for recognition" is measured so.
 """
@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["gradient_map", "noise_map", "occlusion_map", "overlap"]
-
 
 @torch.no_grad()
 def occlusion_map(
     classifier: nn.Module, images: Tensor, labels: Tensor, *, patch: int = 8, stride: int = 4
 ) -> Tensor:
-    """How much the true class's logit falls when a patch of the image is painted in the image's mean colour.
+    """Occlusion map: the fall of the true class's logit when a patch is painted in the image's mean colour.
 
     Parameters
     ----------
@@ -46,6 +44,7 @@ def occlusion_map(
     return total / cover
 
 
+@torch.enable_grad()
 def gradient_map(
     classifier: nn.Module,
     images: Tensor,
@@ -55,10 +54,10 @@ def gradient_map(
     noise: float = 0.05,
     generator: torch.Generator,
 ) -> Tensor:
-    """|d logit / d pixel| of the true class, a mean over noisy copies of the image (SmoothGrad). (N, H, W)"""
+    """Gradient map |d logit / d pixel| of the true class, a mean over noisy copies (SmoothGrad). (N, H, W)"""
     total = torch.zeros_like(images[:, 0])
     for _ in range(n_samples):
-        jitter = torch.randn(images.shape, generator=generator).to(images.device)
+        jitter = torch.randn(images.shape, generator=generator, dtype=torch.float32).to(images.device)
         x = (images + noise * jitter).requires_grad_()
         logit = classifier(x).gather(1, labels[:, None]).sum()
         total += torch.autograd.grad(logit, x)[0].abs().sum(1)
@@ -71,7 +70,7 @@ def noise_map(noise: Tensor) -> Tensor:
 
 
 def overlap(strength: Tensor, saliency: Tensor, share: float = 0.25) -> Tensor:
-    """Part of the noise that falls on the most salient pixels; ``share`` is what chance would give.
+    """Share of the noise that falls on the most salient pixels; ``share`` is what chance would give.
 
     Parameters
     ----------

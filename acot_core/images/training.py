@@ -7,31 +7,20 @@ Randomness comes from one torch.Generator.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
+from acot_core._utils.progress import Callback, Cancelled, Clock
+from acot_core.gan.negatives import subtract
 from acot_core.images.networks import AutoEncoder
-from acot_core.negatives import subtract
-from acot_core.progress import Callback, Cancelled, Clock
 from acot_core.sequences import normalize_frames
-
-__all__ = [
-    "augment",
-    "autocast",
-    "batches",
-    "harden_classifier",
-    "recalibrate",
-    "train_autoencoder",
-    "train_classifier",
-]
 
 
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Positions of one epoch's batches, shuffled; what does not fill a batch is left out of this epoch."""
+    """Shuffle positions into one epoch's batches; an incomplete last batch is dropped."""
     order = torch.randperm(n, generator=generator)
     size = min(size, n)
     for start in range(0, n - size + 1, size):
@@ -70,11 +59,12 @@ def augment(images: Tensor, generator: torch.Generator, *, shift: int = 4, cut: 
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 arithmetic where it is native; without the cache, which would keep casts of stale weights."""
+    """Context of bfloat16 arithmetic where native; no cache, which would hold casts of stale weights."""
     native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=native, cache_enabled=False)
 
 
+@torch.enable_grad()
 def train_classifier(
     network: nn.Module,
     images: Tensor,
@@ -95,11 +85,11 @@ def train_classifier(
     images : uint8 Tensor (N, 3, 32, 32)
     labels : int64 Tensor (N,)
     n_epochs, batch_size, learning_rate
-        Length of the one-cycle schedule, images a step, its peak.
+        Length of the one-cycle schedule, images per step, peak rate.
     generator : torch.Generator
         Order of the images and augmentation.
     callback : callable, optional
-        Told the loss once an epoch; `Cancelled` raised by it leaves the network as it is then.
+        Told the loss once per epoch; `Cancelled` raised by it leaves the network as it is then.
 
     Returns
     -------
@@ -122,25 +112,11 @@ def train_classifier(
         return F.cross_entropy(network(x), labels[rows], label_smoothing=0.1)
 
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-    cycle = _Cycle(optimizer, learning_rate, n_epochs, batch_size)
-    _fit(network, loss, cycle, len(images), generator, Clock("classifier", n_epochs, callback), average)
+    clock = Clock("classifier", n_epochs, callback)
+    _fit(network, loss, optimizer, len(images), batch_size, generator, clock, average)
     network.load_state_dict(average.module.state_dict())
-    return recalibrate(network, images)
-
-
-@torch.no_grad()
-def recalibrate(network: nn.Module, images: Tensor, batch_size: int = 250) -> nn.Module:
-    """Measure the statistics of batch normalisation anew, over ``images``, for weights that were averaged."""
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # the plain mean over batches
-    network.train()
-    for rows in images.split(batch_size):
-        network(rows.float() / 255)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
+    # The statistics of batch normalisation are measured anew, for weights that were averaged.
+    update_bn((rows.float() / 255 for rows in images.split(250)), network)
     return network.eval()
 
 
@@ -157,10 +133,10 @@ def harden_classifier(
     generator: torch.Generator,
     callback: Callback | None = None,
 ) -> nn.Module:
-    """Go on training a classifier on images and on their decoded latents with random noise taken from them.
+    """Fine-tune a classifier on images and on their decoded latents minus random noise.
 
-    It then knows the decoder's blur, and noise that has learnt nothing does not fool it: what the adversary
-    achieves afterwards is the adversary's own.
+    It then knows the decoder's blur, and untrained noise does not fool it: what the adversary achieves
+    afterwards is its own.
 
     Parameters
     ----------
@@ -179,17 +155,18 @@ def harden_classifier(
         x = augment(images[rows].float() / 255, generator, cut=10)
         with torch.no_grad():
             latents = autoencoder.encode(x)
-            random = normalize_frames(torch.randn(latents.shape, generator=generator))
-            norms = noise * torch.rand((len(x), 1), generator=generator)
+            random = normalize_frames(torch.randn(latents.shape, generator=generator, dtype=torch.float32))
+            norms = noise * torch.rand((len(x), 1), generator=generator, dtype=torch.float32)
             decoded = autoencoder.decode(subtract(latents, (norms * random).to(latents.device)))
         return F.cross_entropy(network(torch.cat([x, decoded])), labels[rows].repeat(2), label_smoothing=0.1)
 
-    cycle = _Cycle(optimizer, learning_rate, n_epochs, batch_size)
     autoencoder.eval()
-    _fit(network, loss, cycle, len(images), generator, Clock("classifier, hardened", n_epochs, callback))
+    clock = Clock("classifier, hardened", n_epochs, callback)
+    _fit(network, loss, optimizer, len(images), batch_size, generator, clock)
     return network.eval()
 
 
+@torch.enable_grad()
 def train_autoencoder(
     network: nn.Module,
     images: Tensor,
@@ -210,40 +187,32 @@ def train_autoencoder(
         x = augment(images[rows].float() / 255, generator)
         return F.mse_loss(network(x), x)
 
-    cycle = _Cycle(optimizer, learning_rate, n_epochs, batch_size)
-    _fit(network, loss, cycle, len(images), generator, Clock("auto-encoder", n_epochs, callback))
+    clock = Clock("auto-encoder", n_epochs, callback)
+    _fit(network, loss, optimizer, len(images), batch_size, generator, clock)
     return network.eval()
-
-
-@dataclass(frozen=True)
-class _Cycle:
-    optimizer: torch.optim.Optimizer
-    learning_rate: float
-    n_epochs: int
-    batch_size: int
 
 
 def _fit(
     network: nn.Module,
     loss: Callable[[Tensor], Tensor],
-    cycle: _Cycle,
+    optimizer: torch.optim.Optimizer,
     n_images: int,
+    batch_size: int,
     generator: torch.Generator,
     clock: Clock,
     average: AveragedModel | None = None,
 ) -> None:
-    """Descend ``loss`` (of a batch's positions) through one cycle of the learning rate."""
-    optimizer = cycle.optimizer
-    device = next(network.parameters()).device
+    """Descend ``loss`` (of a batch's positions) for the clock's epochs, one cycle of the learning rate."""
+    device, rate = next(network.parameters()).device, optimizer.param_groups[0]["lr"]
     network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    n_steps = cycle.n_epochs * max(n_images // min(cycle.batch_size, n_images), 1)
+    n_steps = clock.total * max(n_images // min(batch_size, n_images), 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, cycle.learning_rate, total_steps=n_steps + 1, pct_start=0.2, cycle_momentum=False
+        optimizer, rate, total_steps=n_steps + 1, pct_start=0.2, cycle_momentum=False
     )
     try:
-        for epoch in range(cycle.n_epochs):
+        for epoch in range(clock.total):
             losses = []
-            for rows in batches(n_images, cycle.batch_size, generator):
+            for rows in batches(n_images, batch_size, generator):
                 with autocast(device):
                     value = loss(rows.to(device))
                 optimizer.zero_grad()

@@ -1,1 +1,1 @@
-"""The dashboard: view model, steps, jobs and exports. `build` makes the page of one visitor."""
+"""The dashboard: view model, steps, jobs and exports. `build` makes the page of one session."""

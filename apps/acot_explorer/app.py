@@ -1,32 +1,43 @@
-"""How the page is made and served."""
+"""The application: a page per session, ready to be served."""
 
 from __future__ import annotations
 
-import sys
+import logging
 from typing import Any
 
 import panel as pn
 
-from acot_explorer.heap import keep_little
-from acot_explorer.jobs import runner, visitors
-from acot_explorer.mishaps import ignore_the_departed, tell
+from acot_explorer._workarounds import keep_few_arenas, quiet_disconnects
+from acot_explorer.jobs import foreground, runner
 from acot_explorer.page import Explorer
+from acot_explorer.upload import file_to_explore
 
 __all__ = ["build"]
 
-_SENT_SECONDS = 1.0  # in which a page that is built is sent and connected: long work makes room for that, too
+_SENT_SECONDS = 1.0  # in which a page that is built is sent and connected: long work gives way to that, too
 
 
 def build() -> Any:
-    """The page of one visitor, ready for ``.servable()``."""
-    pn.extension("mathjax", notifications=True, throttled=True, exception_handler=tell)
-    sys.setswitchinterval(0.0005)  # training in a thread lets go of the interpreter sooner
-    keep_little()
+    """The page of one session, ready for ``.servable()``."""
+    pn.extension(notifications=True, exception_handler=report)
+    keep_few_arenas()
     runner()
-    with visitors().waiting():
+    with foreground().waiting():
         explorer = Explorer()
+        if named := file_to_explore():
+            explorer.adopt_upload(*named)
         explorer.open()
-    visitors().expect(_SENT_SECONDS)
-    pn.state.onload(ignore_the_departed)
+    foreground().expect(_SENT_SECONDS)
+    pn.state.onload(quiet_disconnects)
     pn.state.onload(explorer.start)
     return explorer.page
+
+
+def report(error: BaseException) -> None:
+    """Report an exception that a callback raised: in the log, and in a corner of the page, which goes on."""
+    logging.getLogger("acot_explorer").error("a callback failed", exc_info=error)
+    if pn.state.notifications is not None:
+        pn.state.notifications.error(
+            f"Something went wrong ({type(error).__name__}: {error}). The page goes on; the log has more.",
+            duration=10_000,
+        )

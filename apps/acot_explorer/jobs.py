@@ -4,9 +4,9 @@ A job is a function of one argument, ``callback(Progress)``, which it calls at e
 `Cancelled` once nobody wants the job any more, so that the work stops at its next step with all done so far
 kept. Two sessions that ask for the same thing (an equal key) share one job.
 
-A visitor who waits for a figure goes first: Python runs one thread at a time, and work that lets go of it as
-often as training does takes it back each time a figure's computation does. So the callback waits while
-anybody's figure is drawn, yet for no more than four fifths of a job's time: all jobs come to an end.
+Figures go first: work that releases the GIL as often as training does also takes it back each time that a
+figure's computation releases it. So the callback waits while any session's figure is drawn, yet for no more
+than four fifths of a job's time: all jobs come to an end.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from typing import Any, Literal
 
 import torch
 
-from acot_core.progress import Callback, Cancelled, Progress
+from acot_core._utils.progress import Callback, Cancelled, Progress
 
-__all__ = ["Job", "JobRunner", "Visitors", "figure_pool", "runner", "visitors"]
+__all__ = ["Foreground", "Job", "JobRunner", "figure_pool", "foreground", "runner"]
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 _LOG = logging.getLogger("acot_explorer")
-_COURTESY = 4.0  # seconds that a job may be kept waiting for each second of its work ...
-_PATIENCE = 1.0  # ... and at a stretch
+_WAIT_PER_WORK = 4.0  # seconds that a job may be kept waiting for each second of its work ...
+_LONGEST_WAIT = 1.0  # ... and at a stretch
 
 
-class Visitors:
-    """Those who wait for a figure, and how many they are (``count``); long work lets them go first."""
+class Foreground:
+    """Figures that sessions wait for (``count`` of them at the moment), to which long work gives way."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self.count = 0
-        self._expected = 0.0  # until when somebody's figure may be asked for at any moment
+        self._expected = 0.0  # until when a figure may be asked for at any moment
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Within the block a visitor waits for a figure."""
+        """Within the block a session waits for a figure."""
         with self._changed:
             self.count += 1
         try:
@@ -54,11 +54,11 @@ class Visitors:
                 self._changed.notify_all()
 
     def expect(self, seconds: float) -> None:
-        """Somebody has moved something, and will wait for a figure within ``seconds``."""
+        """A setting has moved: a figure will be asked for within ``seconds``."""
         self._expected = perf_counter() + seconds
 
-    def go_first(self, seconds: float) -> float:
-        """Return when nobody waits or is expected, after ``seconds`` at the latest; how long it took."""
+    def give_way(self, seconds: float) -> float:
+        """Wait until no figure is awaited or expected, for ``seconds`` at most; return how long that took."""
         start = now = perf_counter()
         end = start + seconds
         with self._changed:
@@ -71,7 +71,7 @@ class Visitors:
 class Job:
     """One piece of long work and how it stands; safe to read from any thread."""
 
-    def __init__(self, key: Hashable, title: str, work: Callable[[Callback], Any]) -> None:
+    def __init__(self, key: Any, title: str, work: Callable[[Callback], Any]) -> None:
         self.key, self.title, self._work = key, title, work
         self.state: State = "queued"
         self.result: Any = None
@@ -81,7 +81,7 @@ class Job:
         self._stop = threading.Event()
         self._future: Future[None] | None = None
         self._server = _running_loop()
-        self._patience, self._resumed = _PATIENCE, 0.0
+        self._credit, self._resumed = _LONGEST_WAIT, 0.0
 
     @property
     def active(self) -> bool:
@@ -105,8 +105,8 @@ class Job:
         self.latest = progress
         self._check()
         worked = perf_counter() - self._resumed
-        self._patience = min(self._patience + _COURTESY * worked, _PATIENCE)
-        self._patience -= visitors().go_first(self._patience)
+        self._credit = min(self._credit + _WAIT_PER_WORK * worked, _LONGEST_WAIT)
+        self._credit -= foreground().give_way(self._credit)
         self._resumed = perf_counter()
         self._check()
 
@@ -141,7 +141,7 @@ class Job:
         self._future = pool.submit(self.run)
 
     def describe(self, ahead: int) -> str:
-        """How the job stands, in words."""
+        """State of the job, in words."""
         if self.state == "queued":
             return f"{self.title}: queued, {ahead} ahead" if ahead else f"{self.title}: starts next"
         if self.state == "running" and self.latest is not None:
@@ -191,7 +191,7 @@ class JobRunner:
             return next((job for job in self._jobs if job.key == key and job.active), None)
 
     def ahead(self, job: Job) -> int:
-        """How many jobs must end before this one begins; 0 when it runs or is next."""
+        """Number of jobs that must end before this one begins; 0 when it runs or is next."""
         with self._lock:
             if job.state != "queued" or job not in self._jobs:
                 return 0
@@ -224,9 +224,9 @@ def runner() -> JobRunner:
 
 
 @cache
-def visitors() -> Visitors:
-    """The visitors of this process who wait for a figure."""
-    return Visitors()
+def foreground() -> Foreground:
+    """The figures that sessions of this process wait for."""
+    return Foreground()
 
 
 @cache

@@ -1,17 +1,17 @@
-"""The method as a map (after Fig. 1 of the paper): one drawing, eight places, the current one lit.
+"""The steps of the method, and their map (after Fig. 1 of the paper) as a drawing.
 
-The drawing is our own: data flow from left to right, X and Y meet in the transport plan, the plan shapes the
-subspace, the subspace is classified; the last three places look at the result. It is plain SVG whose colours
-are CSS variables, so that it follows the theme.
+Data flow from left to right, X and Y meet in the transport plan, the plan shapes the subspace, the subspace
+is classified; the last places look at the result.
 """
 
 from __future__ import annotations
 
 from acot_core.figures.style import ROLES
 
-__all__ = ["STEPS", "map_svg"]
+__all__ = ["FLOWS", "STEPS", "map_svg"]
 
 STEPS: dict[str, str] = {
+    "play": "Play",
     "data": "Data",
     "adversary": "Adversary",
     "transport": "Transport",
@@ -20,8 +20,20 @@ STEPS: dict[str, str] = {
     "sensitivity": "Sensitivity",
     "embedding": "Embedding",
     "images": "Images",
+    "results": "Paper",
 }
 """Name and title of each step, in the order of the method."""
+
+FLOWS = {"data": "X", "adversary": "Y", "transport": "π", "subspace": "U"}
+"""What a step hands on to the next."""
+
+_STYLE = """<style>
+.map { color: var(--mui-palette-text-primary, #222); --ink: currentColor; --paper: transparent; }
+.map svg { width: 100%; height: auto; } .map .box { fill: none; stroke: currentColor; stroke-opacity: .4; }
+.map .name { font: 500 17px Roboto, sans-serif; fill: currentColor; }
+.map .flow { font: italic 16px Georgia, serif; fill: currentColor; }
+.map .arrow { fill: none; stroke: currentColor; stroke-opacity: .6; stroke-width: 1.4; }
+.map .tip { fill: currentColor; } .map .gap { fill: var(--mui-palette-background-paper, #fff); }</style>"""
 
 _CELL, _BOX, _HEIGHT = 150, 122, 150
 _POS, _NEG, _NOISE = ROLES["positives"], ROLES["negatives"], ROLES["noise"]
@@ -29,29 +41,28 @@ _SUB, _BASE = ROLES["subspace"], ROLES["baseline"]
 
 
 def map_svg() -> str:
-    """The drawing as SVG; every place is a group with ``data-step`` and the role of a tab."""
-    width = _CELL * len(STEPS)
-    arrows = "".join(_arrow(i, symbol) for i, symbol in ((0, "x"), (1, "Y"), (2, "π"), (3, "U"), (4, "")))
+    """The drawing as SVG, in the colour of the text around it."""
+    drawn = [name for name in STEPS if name in _ART]
+    width = _CELL * len(drawn)
+    arrows = "".join(_arrow(i, FLOWS.get(name, "").replace("X", "x")) for i, name in enumerate(drawn[:5]))
     return (
-        f'<svg viewBox="0 0 {width} {_HEIGHT}" role="tablist" aria-label="Steps of the method" '
-        'aria-orientation="horizontal">'
+        f'{_STYLE}<svg viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="The method as a map: '
+        f'{", ".join(STEPS[name] for name in drawn)}">'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
         + _bypass()
         + arrows
-        + "".join(_place(i, name, title) for i, (name, title) in enumerate(STEPS.items()))
+        + "".join(_place(i, name) for i, name in enumerate(drawn))
         + "</svg>"
     )
 
 
-def _place(index: int, name: str, title: str) -> str:
+def _place(index: int, name: str) -> str:
     left = _CELL * index + (_CELL - _BOX) / 2
     return (
-        f'<g class="place" data-step="{name}" role="tab" tabindex="-1" aria-selected="false" '
-        f'aria-label="Step {index + 1}: {title}" transform="translate({left} 24)">'
-        f'<rect class="box" width="{_BOX}" height="86" rx="9"/>'
-        f'<g class="art" transform="translate(11 9)" aria-hidden="true">{_ART[name]}</g>'
-        f'<text class="name" x="{_BOX / 2}" y="109" text-anchor="middle">{title}</text></g>'
+        f'<g transform="translate({left} 24)"><rect class="box" width="{_BOX}" height="86" rx="9"/>'
+        f'<g transform="translate(11 9)">{_ART[name]}</g>'
+        f'<text class="name" x="{_BOX / 2}" y="109" text-anchor="middle">{STEPS[name]}</text></g>'
     )
 
 

@@ -1,16 +1,9 @@
-"""The page of one visitor: the map, the open step, the settings, and what runs for them.
-
-Nothing here computes. Figures come from `render.picture` in the figure pool, long work from `jobs.runner`;
-the event loop only hands results to the browser. A change while a figure is made makes that figure stale:
-it is dropped and the newest settings are drawn.
-"""
+"""The page of one session: its settings, the open step, and what runs for it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -19,109 +12,91 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.io.callbacks import PeriodicCallback
 
-from acot_core.datasets import DATASETS, SequenceDataset
-from acot_explorer.components import Bridge, MethodMap
-from acot_explorer.desk import Desk
-from acot_explorer.figure_panel import FigurePanel, as_file
-from acot_explorer.heap import return_memory
-from acot_explorer.jobs import figure_pool, runner, visitors
-from acot_explorer.method_map import STEPS
-from acot_explorer.quiet_page import forget, quiet_page
-from acot_explorer.render import archive, export, picture
-from acot_explorer.requests import DataRequest
+from acot_core.datasets import SequenceDataset
+from acot_explorer._workarounds import page_of_its_own, trim_memory
+from acot_explorer.browser import PANES, Bridge, MapBar
+from acot_explorer.cache_keys import AdversaryRequest, DataRequest
+from acot_explorer.drawing import Drawing
+from acot_explorer.figure_panel import as_file
+from acot_explorer.jobs import figure_pool, foreground, runner
+from acot_explorer.method_map import FLOWS, STEPS
+from acot_explorer.render import FigureSpec, archive, export
+from acot_explorer.session import Session
 from acot_explorer.snippets import OWN_FILE
-from acot_explorer.state import PRESETS, Settings
+from acot_explorer.state import Settings, choices_of_data
 from acot_explorer.step_view import StepView
 from acot_explorer.steps import ALL_STEPS
-from acot_explorer.steps.base import NotReady, Step
-from acot_explorer.upload import UploadBox
+from acot_explorer.steps.base import Step
+from acot_explorer.toolbar import Toolbar
 
 __all__ = ["Explorer"]
 
-_LOG = logging.getLogger("acot_explorer")
-_POLL_MS = 300
+_POLL_MS = 200
 _LOCK_SECONDS = 60
-_SOON = 0.1  # seconds from what a visitor does to the drawing that it asks for, at most
-_ON_BAR = {"color": "inherit", "whiteSpace": "nowrap", "&.Mui-disabled": {"color": "inherit", "opacity": 0.5}}
+_SOON = 0.1  # seconds from a change in the browser to the drawing that it asks for, at most
+_TIGHT = {
+    "& .MuiToolbar-root": {"minHeight": "44px !important", "height": "44px"},
+    "& h3.title": {"fontSize": "1.15rem", "whiteSpace": "nowrap"},
+}
+_THEME = {"components": {"MuiTooltip": {"defaultProps": {"disableInteractive": True}}}}
+"""A tooltip lets clicks through to what it covers."""
+
+_OVER_THE_FOOT = {
+    "position": "fixed", "bottom": "0", "left": "0", "right": "0", "z-index": "20", "padding": "0",
+}  # fmt: skip
 
 
 class Explorer:
-    """Everything of one session."""
+    """Everything of one session; the `Host` of its steps."""
 
     def __init__(self) -> None:
         self.settings = Settings()
-        self.settings.param["dataset"].objects = {info.title: name for name, info in DATASETS.items()}
-        self.desk = Desk(self.settings)
-        self.desk.connected = self._connected
-        self.drawing = self._stale = self._awaited = False  # `drawing`: figures are being made
+        self.settings.param["dataset"].objects = choices_of_data()
+        self.session = Session(self.settings)
+        self.session.connected = self._connected
         self._problems: list[str] = []
         self._document: Any = None
-        self._started = self._closed = False
-        self._task: asyncio.Future[None] | None = None
+        self._started = self.closed = False
         self.bridge = Bridge(width=0, height=0, margin=0)
-        self.upload = UploadBox(self)
-        self.map = MethodMap(sizing_mode="stretch_width", margin=(0, 8))
+        self.map = MapBar(
+            sizing_mode="stretch_width",
+            margin=0,
+            places=[[name, title, FLOWS.get(name, "")] for name, title in STEPS.items()],
+        )
+        self.drawer = Drawing(self)
         self.steps: dict[str, Step] = {step.name: step(self) for step in ALL_STEPS}
         self._views: dict[str, StepView] = {}
+        self.toolbar = Toolbar(self.settings, self.link, self.code, self.bridge)
         self._build()
         self._connect()
 
-    # ------------------------------------------------------------ layout
-
     def _build(self) -> None:
-        self._build_tools()
         wide: dict[str, Any] = {"sizing_mode": "stretch_width"}
-        self.status = pmui.Typography("", variant="body2", margin=(0, 8), visible=False, **wide)
-        self.progress = pmui.LinearProgress(value=0, visible=False, margin=(2, 8), **wide)
-        # Of a fixed height, so that the page does not jump when work begins or ends.
-        work = pmui.Column(self.progress, self.status, height=32, margin=0, **wide)
-        self.stage = pmui.Column(margin=0, **wide)
-        main = pmui.Column(self.map, work, self.stage, self.dialog, self.bridge, margin=(4, 12), **wide)
-        self.page = quiet_page(
-            title="ACOT explorer", header=[self.tools], main=[main], main_width=1360, busy_indicator=None
+        self.status = pmui.Typography("", variant="body2", margin=(2, 12), **wide)
+        self.progress = pmui.LinearProgress(value=0, margin=0, **wide)
+        self.work = pmui.Paper(
+            self.progress, self.status, styles=_OVER_THE_FOOT, margin=0, visible=False, elevation=6, **wide
         )
-
-    def _build_tools(self) -> None:
-        bare: dict[str, Any] = {"variant": "text", "size": "small", "margin": (0, 1), "sx": _ON_BAR}
-
-        def button(label: str, icon: str, description: str) -> Any:
-            return pmui.Button(label=label, icon=icon, description=description, **bare)
-
-        self.undo_button = button("Undo", "undo", "Undo the last change")
-        self.undo_button.disabled = True
-        self.reset_button = button("Reset", "restart_alt", "Reset all settings")
-        presets = [{"label": name} for name in PRESETS]
-        self.preset_menu = pmui.MenuButton(label="Presets", icon="tune", items=presets, **bare)
-        self.link_button = button("Copy link", "link", "Copy link to this page with all settings")
-        self.code_button = button("Copy code", "code", "Copy code: the Python that makes these figures")
-        self.zip_button = button("Export all", "archive", "Export all: figures, data and settings as a zip")
-        self.tools = pmui.Row(
-            self.undo_button, self.reset_button, self.preset_menu, self.link_button, self.code_button,
-            self.zip_button, margin=(0, 0, 0, 12),
-        )  # fmt: skip
-        self.dialog_text = pmui.TextAreaInput(
-            label="Copied (where the browser forbids it, select it by hand)", rows=16, auto_grow=False,
-            sizing_mode="stretch_width",
-        )  # fmt: skip
-        self.dialog = pmui.Dialog(
-            self.dialog_text,
-            title_variant="h6",
-            show_close_button=True,
-            close_on_click=True,
-            width_option="md",
+        self.stage = pn.Column(
+            margin=0, stylesheets=[PANES], css_classes=["stage"], sizing_mode="stretch_both"
         )
+        body = pn.Column(
+            self.map, self.stage, self.work, self.toolbar.dialog, self.toolbar.about, self.bridge,
+            margin=0, stylesheets=[PANES], css_classes=["body"], sizing_mode="stretch_both",
+        )  # fmt: skip
+        self.page = page_of_its_own(
+            title="ACOT explorer", header=[self.toolbar.row], main=[body], busy_indicator=None, sx=_TIGHT,
+            theme_config=_THEME,
+        )  # fmt: skip
 
     def _connect(self) -> None:
-        settings = self.settings
-        self.map.link(settings, bidirectional=True, current="step")
-        settings.param.watch(self._changed, list(Settings.names()))
+        self.map.link(self.settings, bidirectional=True, current="step")
+        self.settings.param.watch(self._changed, list(Settings.names()))
         self.page.param.watch(lambda _: self._theme_changed(), "dark_theme")
-        self.undo_button.on_click(lambda _: settings.undo())
-        self.reset_button.on_click(lambda _: settings.reset())
-        self.preset_menu.on_click(lambda item: settings.apply_preset(item["label"]))
-        self.link_button.on_click(lambda _: self._copy("Link to this page", self.link()))
-        self.code_button.on_click(lambda _: self._copy("Python that makes these figures", self.code()))
-        self.zip_button.on_click(self._export_all)
+        self.bridge.param.watch(lambda event: self._set_theme(event.new), "theme")
+        self.bridge.param.watch(lambda event: self._visit(event.new), "visited")
+        self.toolbar.zip_button.on_click(self._export_all)
+        self.toolbar.on_export_all = self._export_all
 
     def open(self) -> None:
         """Take over the link's settings and lay out the step they name, before the page is sent."""
@@ -129,12 +104,19 @@ class Explorer:
             text = urlencode({name: values[0].decode("utf-8", "replace")})
             self._problems += self.settings.from_query(text)
         self.settings.forget()
+        self.page.dark_theme = pn.state.cookies.get("acot-theme") == "dark"
+        self.map.dark = self.dark
         self._open_step()
 
     def start(self) -> None:
-        """Begin to compute; called once the page is on the visitor's screen."""
-        for problem in self._problems:
-            self.notify(f"In the link, {problem}. That setting keeps its default.", "warning")
+        """Begin to compute; called once the page is on the screen."""
+        if self._problems:
+            note = (
+                "These settings keep their defaults"
+                if self._problems[1:]
+                else "That setting keeps its default"
+            )
+            self.notify(f"In the link, {'; '.join(self._problems)}. {note}.", "warning")
         self._document = pn.state.curdoc
         if self._document is not None:
             PeriodicCallback(callback=self._poll, period=_POLL_MS, background=True).start()
@@ -143,22 +125,22 @@ class Explorer:
         self._started = True
         key = self.step.work_key()
         if key is not None:
-            self.desk.rejoin(key)
+            self.session.rejoin(key)
         self._reflect()
-        self._soon(self._open_step)
+        self.soon(self._open_step)
+        self._set_theme(self.bridge.theme)
         self.refresh()
 
     def _touched(self, event: Any) -> None:
-        """The document changes: when it is the visitor who did it, long work makes room already now."""
+        """The document changes: where the browser changed it, long work gives way already now."""
         if event.setter is not None:
-            visitors().expect(_SOON)
+            foreground().expect(_SOON)
 
     def close(self) -> None:
-        """The visitor is gone: stop what runs for nobody else, forget the uploads."""
-        self._closed = True
-        self.desk.close()
-        forget(self._document)
-        return_memory()
+        """The session has ended: stop what runs for no other, remove the uploads."""
+        self.closed = True
+        self.session.close()
+        trim_memory()
 
     def _connected(self) -> bool:
         """Whether a browser shows this page; one that was left or reloaded stays for half a minute more."""
@@ -168,13 +150,13 @@ class Explorer:
 
     def adopt_upload(self, request: DataRequest, dataset: SequenceDataset, name: str) -> None:
         """Make an uploaded data set the one that is shown."""
-        self.desk.keep_upload(request, dataset)
+        self.session.keep_upload(request, dataset)
         field = self.settings.param["dataset"]
         field.objects = {**field.names, f"{OWN_FILE}{name}": request.dataset}
         stream = next(iter(dataset.streams))
         self.settings.param["stream"].objects = list({*self.settings.param["stream"].objects, stream})
-        self.settings.param.update(dataset=request.dataset, stream=stream, clip=0)
-        self.notify(f"{name}: {len(dataset)} clips, {len(dataset.class_names)} classes", "success")
+        self.settings.param.update(dataset=request.dataset, stream=stream, sequence=0)
+        self.notify(f"{name}: {len(dataset)} sequences, {len(dataset.class_names)} classes", "success")
 
     # ------------------------------------------------------------ changes
 
@@ -188,22 +170,25 @@ class Explorer:
         if self._started:
             names = {event.name for event in events}
             self._reflect()
+            self.session.give_up("data", DataRequest.of(self.settings))
+            self.session.give_up("adversary", AdversaryRequest.of(self.settings))
             if "step" in names:
                 # New models go out in a callback of their own: Panel may send changes of an event ahead of
                 # others, and a change must not reach the browser before the model that it is about.
-                self._soon(self._open_step)
+                self.soon(self._open_step)
             if names & {"step", *self.step.inputs}:
                 self.refresh()
 
     def _reflect(self) -> None:
         """Make the bar and the address say what the settings say."""
-        self.undo_button.disabled = not self.settings.can_undo
-        location = pn.state.location
-        if location is not None:
-            query = self.settings.to_query(full=False)
-            location.search = f"?{query}" if query else ""
+        self.toolbar.reflect()
+        self.bridge.address = [self.settings.to_query(full=False), self.settings.step]
 
-    def _soon(self, function: Callable[[], None]) -> None:
+    def _visit(self, visited: str) -> None:
+        """The browser went back or forward: take over that entry's settings."""
+        self.settings.replace(visited.partition("#")[0])
+
+    def soon(self, function: Callable[[], None]) -> None:
         """Run a function as the document's next callback; at once while there is no document."""
         if self._document is None:
             function()
@@ -220,6 +205,7 @@ class Explorer:
     def _view(self, name: str) -> StepView:
         if name not in self._views:
             self._views[name] = StepView(self.steps[name], self._move)
+            self._views[name].set_dark(self.dark)
             self.stage.append(self._views[name].layout)
         return self._views[name]
 
@@ -227,139 +213,87 @@ class Explorer:
         place = list(STEPS).index(self.settings.step) + by
         self.settings.step = list(STEPS)[min(max(place, 0), len(STEPS) - 1)]
 
+    @property
+    def dark(self) -> bool:
+        """Whether the theme is the dark one."""
+        return bool(self.page.dark_theme)
+
+    def _set_theme(self, theme: str) -> None:
+        if self._started and theme:  # what changes before the page is displayed does not reach it
+            self.page.dark_theme = theme == "dark"
+
     def _theme_changed(self) -> None:
-        self.map.dark = self.page.dark_theme
-        for panel in (panel for step in self.steps.values() for panel in step.panels):
-            panel.view.dark = self.page.dark_theme
+        self.bridge.theme = "dark" if self.dark else "light"
+        self.map.dark = self.dark
+        for view in self._views.values():
+            view.set_dark(self.dark)
         self.refresh()
 
     # ------------------------------------------------------------ figures
 
-    def refresh(self, *, awaited: bool = True) -> None:
-        """Draw the open step's figures anew; at once, or as soon as the drawing under way ends.
+    @property
+    def drawing(self) -> bool:
+        """Whether figures are being made at the moment."""
+        return self.drawer.active
 
-        Long work pauses for a figure that a visitor waits for; for one that only shows how the work gets on
-        (``awaited`` False) it does not.
-        """
-        if self._document is None:
-            return  # not served (yet)
-        self._awaited |= awaited
-        if self.drawing:
-            self._stale = True
-        else:
-            self.drawing = True
-            self._task = asyncio.ensure_future(self._draw())
+    def refresh(self, *, awaited: bool = True) -> None:
+        """Draw the open step's figures anew; ``awaited``: long work pauses for them."""
+        if self._document is not None:  # else not served (yet)
+            self.drawer.request(awaited=awaited)
+
+    def remark(self, step: Step, text: str) -> None:
+        """Show a step's sentence with the numbers of its figures, and what to notice in them."""
+        self._view(step.name).say(text, step.notice())
 
     async def locked(self, function: Callable[[], Any]) -> Any:
         """Run a quick function as the document's next callback, in order with all other changes to it."""
         assert self._document is not None
-        if self._closed:  # nothing is called back by a document that was destroyed
+        if self.closed:  # nothing is called back by a document that was destroyed
             raise TimeoutError("the session has ended")
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def run() -> None:
             try:
-                found = function()
+                answer = function()
             except Exception as error:
                 if not done.done():
                     done.set_exception(error)
             else:
                 if not done.done():
-                    done.set_result(found)
+                    done.set_result(answer)
 
         self._document.add_next_tick_callback(run)
         return await asyncio.wait_for(done, _LOCK_SECONDS)
 
-    async def _draw(self) -> None:
-        try:
-            while not self._closed:
-                awaited, self._stale, self._awaited = self._awaited, False, False
-                with visitors().waiting() if awaited else nullcontext():
-                    await self._draw_once()
-                if not self._stale:
-                    return
-        except TimeoutError:
-            _LOG.info("a session ended while a figure was drawn")
-        finally:
-            self.drawing = False
-
-    def _ask(self) -> tuple[Step, Any, str] | None:
-        """What the open step needs now; None when it says what is missing instead."""
-        step, theme = self.step, "dark" if self.page.dark_theme else "light"
-        try:
-            request = step.request()
-        except NotReady as reason:
-            self._view(step.name).remark.object = ""
-            for panel in step.panels:
-                panel.say(str(reason))
-            return None
-        for panel in step.panels:
-            panel.view.busy = True
-        return step, request, theme
-
-    async def _draw_once(self) -> None:
-        asked = await self.locked(self._ask)
-        if asked is None:
-            return
-        step, request, theme = asked
-        for number, panel in enumerate(step.panels):
-            remark = ""
-            try:
-                wanted = step.request_of(panel, request)
-                drawn = await self.in_background(picture, panel.spec, wanted, theme)
-                if number == 0:
-                    remark = await self.in_background(step.remark, request)
-                show = partial(panel.show, wanted, drawn)
-            except NotReady as reason:
-                show = partial(panel.say, str(reason))
-            except ValueError as error:
-                show = partial(panel.say, f"This cannot be shown: {error}")
-            except Exception as error:
-                _LOG.exception("figure %s", panel.spec.name)
-                what = f"{type(error).__name__}: {error}"
-                show = partial(panel.say, f"Something went wrong ({what}).\nChange a setting to try again.")
-            if self._stale:
-                return
-            await self.locked(partial(self._show, step, show, remark))
-
-    def _show(self, step: Step, show: Callable[[], None], remark: str) -> None:
-        show()
-        if remark:
-            self._view(step.name).remark.object = remark
-
     async def in_background(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a function in the figure pool without holding up anybody."""
+        """Run a function in the figures' thread pool."""
         return await asyncio.get_running_loop().run_in_executor(figure_pool(), partial(function, *arguments))
 
     # ------------------------------------------------------------ long work
 
     def _poll(self) -> None:
-        """Look after this session's jobs, a few times a second."""
-        ended = self.desk.settle()
-        for over in (job for job in ended if job.state == "failed"):
-            self.notify(f"{over.title} failed: {over.error}", "error")
-        job = self.desk.foremost()
-        if job is None:
-            if self.progress.visible:
-                self.progress.visible = self.status.visible = False
-        else:
+        """Look after this session's jobs, a few times per second."""
+        ended = self.session.settle()
+        for failed in (job for job in ended if job.state == "failed"):
+            self.notify(f"{failed.title} failed: {failed.error}", "error")
+        job = self.session.foremost()
+        if job is not None:
             now = job.latest
             share = -1 if now is None or not now.total else 100 * now.step / now.total
             self.progress.param.update(
-                visible=True,
-                value=max(share, 0),
-                variant="determinate" if share >= 0 else "indeterminate",
+                value=max(share, 0), variant="determinate" if share >= 0 else "indeterminate"
             )
-            self.status.param.update(object=job.describe(runner().ahead(job)), visible=True)
+            self.status.object = job.describe(runner().ahead(job))
+        self.work.visible = job is not None
         if job is not None or ended:
             self.step.poll()
         if ended:
             self.refresh()
 
-    # ------------------------------------------------------------ to the visitor
+    # ------------------------------------------------------------ to the browser
 
     def notify(self, text: str, kind: str = "info") -> None:
-        """A short message in the corner."""
+        """Show a short message in the corner."""
         if pn.state.notifications is not None:
             getattr(pn.state.notifications, kind)(text, duration=6000)
 
@@ -380,25 +314,16 @@ class Explorer:
         """The Python that reproduces what the open step shows."""
         return self.step.code() + "\n"
 
-    def _copy(self, title: str, text: str) -> None:
-        self.bridge.send(kind="text", content=text)
-        self.dialog_text.value = text
-        self.dialog.param.update(title=title, open=True)
+    async def export(self, spec: FigureSpec, request: Any, format: str) -> None:
+        """Make the browser save one figure or its data."""
+        content = await self.in_background(export, spec, request, format)
+        self.send_file(f"acot_{spec.name}.{format}", content)
 
-    async def export(self, panel: FigurePanel, format: str) -> None:
-        """Save one figure or its data."""
-        if panel.request is None:
-            return
-        content = await self.in_background(export, panel.spec, panel.request, format)
-        self.send_file(f"acot_{panel.spec.name}.{format}", content)
-
-    async def _export_all(self, _event: Any) -> None:
-        """The open step as one zip: every figure in every format, data, settings, code, versions."""
-        panels = [panel for panel in self.step.panels if panel.request is not None]
-        if not panels:
+    async def _export_all(self, _event: Any = None) -> None:
+        """Save the open step as one zip: every figure in every format, data, settings, code, versions."""
+        exports = self.step.exports()
+        if not exports:
             self.notify("There is no figure to export yet.", "warning")
             return
-        content = await self.in_background(
-            archive, [(p.spec, p.request) for p in panels], self.settings.snapshot(), self.step.code()
-        )
+        content = await self.in_background(archive, exports, self.settings.snapshot(), self.step.code())
         self.send_file(f"acot_{self.settings.step}.zip", content)

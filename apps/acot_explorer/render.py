@@ -1,4 +1,4 @@
-"""From a request to a picture, and to files: records and pictures under LRU caches.
+"""Requests to pictures and files: records and pictures under LRU caches.
 
 A figure's *spec* names how to make its record from a request and how to plot the record; everything shown,
 exported or zipped comes from the same two functions.
@@ -16,14 +16,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from acot_core import __version__
+from acot_core.experiments.record import Record, environment
 from acot_core.figures.style import drawing, render
-from acot_core.records import Record, environment
-from acot_explorer.store import Memo
+from acot_explorer.store import Cache
 
 __all__ = ["FigureSpec", "Picture", "archive", "export", "picture", "record"]
 
@@ -37,7 +38,8 @@ class FigureSpec:
 
     A ``wide`` figure takes the page's width, others stand in pairs. ``compute`` takes a request (hashable);
     ``plot`` a record, theme and width; ``describe`` gives the text for a reader who cannot see the figure;
-    ``points`` finds named places in the drawn figure.
+    ``points`` finds named places in the drawn figure; ``table`` gives the numbers that this figure shows,
+    where the record has more than those.
     """
 
     name: str
@@ -46,6 +48,12 @@ class FigureSpec:
     describe: Callable[[Any], str] = field(compare=False)
     points: Callable[[Any, Figure], Points] | None = field(default=None, compare=False)
     wide: bool = False
+    table: Callable[[Any], pd.DataFrame] | None = field(default=None, compare=False)
+
+    def data(self, request: Hashable) -> pd.DataFrame:
+        """The numbers that the figure shows."""
+        shown = record(self, request)
+        return self.table(shown) if self.table else shown.to_frame()
 
 
 @dataclass(frozen=True)
@@ -58,32 +66,32 @@ class Picture:
 
 
 @cache
-def _records() -> Memo[Any]:
-    return Memo(128)
+def _records() -> Cache[Any]:
+    return Cache(128)
 
 
 @cache
-def _pictures() -> Memo[Picture]:
-    return Memo(128)
+def _pictures() -> Cache[Picture]:
+    return Cache(128)
 
 
 def record(spec: FigureSpec, request: Hashable) -> Any:
-    """The record of a request; the last ones are kept. Figures that are computed alike share it."""
+    """The record of a request, cached. Figures that are computed alike share it."""
     return _records().make((spec.compute, request), lambda: spec.compute(request))
 
 
 def picture(spec: FigureSpec, request: Hashable, theme: str) -> Picture:
-    """The figure of a request as the page shows it; the last ones are kept."""
+    """The figure of a request as the page shows it, cached."""
     return _pictures().make((spec.name, request, theme), lambda: _draw(spec, request, theme))
 
 
 def _draw(spec: FigureSpec, request: Hashable, theme: str) -> Picture:
-    found = record(spec, request)
-    figure = spec.plot(found, theme=theme, width="page" if spec.wide else "column")
+    shown = record(spec, request)
+    figure = spec.plot(shown, theme=theme, width="page" if spec.wide else "column")
     data = _screen(figure, 140 if spec.wide else 170)
-    points = spec.points(found, figure) if spec.points else []
+    points = spec.points(shown, figure) if spec.points else []
     source = "data:image/png;base64," + base64.b64encode(data).decode()
-    return Picture(source, spec.describe(found), points)
+    return Picture(source, spec.describe(shown), points)
 
 
 def _screen(figure: Figure, dpi: int) -> bytes:
@@ -100,10 +108,9 @@ def _screen(figure: Figure, dpi: int) -> bytes:
 
 def export(spec: FigureSpec, request: Hashable, format: str, width: str = "page") -> bytes:
     """The figure as a file (png at 300 dpi, svg, pdf) on a white page, or its record as csv."""
-    found = record(spec, request)
     if format == "csv":
-        return str(found.to_frame().to_csv(index=False)).encode()
-    return render(spec.plot(found, theme="light", width=width), format, EXPORT_DPI)
+        return str(spec.data(request).to_csv(index=False)).encode()
+    return render(spec.plot(record(spec, request), theme="light", width=width), format, EXPORT_DPI)
 
 
 def archive(figures: list[tuple[FigureSpec, Any]], settings: dict[str, Any], code: str) -> bytes:

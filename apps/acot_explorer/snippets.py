@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from acot_explorer.requests import AdversaryRequest, DataRequest
+from acot_explorer.cache_keys import AdversaryRequest, DataRequest
 from acot_explorer.state import Settings
 
 __all__ = ["OWN_FILE", "adversary_lines", "clip_lines", "dataset_argument", "file_name", "load_lines"]
@@ -18,7 +18,14 @@ def load_lines(settings: Settings) -> list[str]:
     """Load the data set."""
     lines = ["from acot_core.datasets import load"]
     if settings.dataset.startswith("upload:"):
-        return [*lines, f"dataset = load({file_name(settings)!r})  # your own file"]
+        name = file_name(settings)
+        if name.endswith(".zip.npz"):
+            folder = name.removesuffix(".zip.npz")
+            lines += [
+                "from acot_core.datasets.video import encode_videos",
+                f"encode_videos({folder!r}, {name!r}, streams=('rgb',))  # the folder that the .zip holds",
+            ]
+        return [*lines, f"dataset = load({name!r})  # your own file"]
     if settings.dataset == "planted":
         return [*lines, f"dataset = load('planted', random_state={settings.seed})"]
     return [
@@ -28,9 +35,10 @@ def load_lines(settings: Settings) -> list[str]:
 
 
 def file_name(settings: Settings) -> str:
-    """The name of the file that holds the uploaded data set."""
+    """The name of the file that holds the uploaded data set, once videos are encoded."""
     titles = {value: title for title, value in settings.param["dataset"].names.items()}
-    return str(titles.get(settings.dataset, "your_file.npz")).removeprefix(OWN_FILE)
+    name = str(titles.get(settings.dataset, "your_file.npz")).removeprefix(OWN_FILE)
+    return f"{name}.npz" if name.endswith(".zip") else name
 
 
 def adversary_lines(settings: Settings, n_iter: int) -> list[str]:
@@ -38,7 +46,7 @@ def adversary_lines(settings: Settings, n_iter: int) -> list[str]:
     arguments = {"n_iter": n_iter, **AdversaryRequest.of(settings).arguments(), "device": "cpu"}
     text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     return [
-        "from acot_core.adversary import Adversary",
+        "from acot_core.gan.adversary import Adversary",
         "train, test = dataset.split()",
         f"sequences = dataset.streams[{settings.stream!r}]",
         f"adversary = Adversary({text})",
@@ -48,22 +56,26 @@ def adversary_lines(settings: Settings, n_iter: int) -> list[str]:
 
 
 def clip_lines(settings: Settings, n_iter: int | None) -> list[str]:
-    """Frames and negatives of the clip; needs ``dataset``; ``n_iter`` None where they are random."""
-    if n_iter is None:
-        return [
-            "from acot_core.negatives import random_negatives",
-            f"frames = dataset.streams[{settings.stream!r}][{settings.clip}]",
-            f"negatives = random_negatives([frames], {settings.n_negatives}, {settings.seed}).frames[0]",
-        ]
+    """Frames and negatives of the clip; needs ``dataset``; ``n_iter`` None where no adversary makes them."""
+    name, made = {
+        "random": ("RandomNegatives", "RandomNegatives()"),
+        "self": ("FramesThemselves", "FramesThemselves()"),
+        "others": ("OtherSequences", "OtherSequences([sequences[i] for i in dataset.split()[0]])"),
+        "adversarial": ("", "adversary"),
+    }[settings.negatives]
+    lines = [
+        f"from acot_core.gan.sources import {name}",
+        f"sequences = dataset.streams[{settings.stream!r}]",
+    ]
     return [
-        *adversary_lines(settings, n_iter),
-        f"frames = sequences[{settings.clip}]",
-        f"negatives = adversary.sample([frames], {settings.n_negatives}, {settings.seed}).frames[0]",
+        *(lines if n_iter is None else adversary_lines(settings, n_iter)),
+        f"frames = sequences[{settings.sequence}]",
+        f"negatives = {made}.sample([frames], {settings.n_negatives}, {settings.seed}).frames[0]",
     ]
 
 
 def dataset_argument(request: DataRequest, get: Callable[[DataRequest], Any]) -> tuple[Any, dict[str, Any]]:
-    """What the experiments take for a data set: its name with options, or the data set that was uploaded."""
+    """Argument of the experiments for a data set: its name with options, or what was uploaded."""
     if request.dataset.startswith("upload:"):
         return get(request), {}
     return request.dataset, {} if request.dataset == "planted" else {"encoder": request.encoder}

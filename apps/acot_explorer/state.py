@@ -1,24 +1,37 @@
-"""The view model: every setting of the explorer, with presets, undo and the link that carries it all.
+"""The settings of the explorer, with presets, undo and the link that carries them all.
 
-The numbers of the method come from `acot_core.parameters.PARAMETERS`; what is added here is only what the
-explorer needs beside them: which data, which clip, which solver, which step is open.
+The numbers of the method come from `acot_core.experiments.parameters`; added here is what the explorer needs
+beside them: which data, which sequence, which solver, which step is open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import param
 
-from acot_core.parameters import PARAMETERS, Parameter
+from acot_core.datasets import DATASETS, data_root
+from acot_core.experiments.parameters import PARAMETERS, Parameter
 from acot_explorer.method_map import STEPS
+from acot_explorer.play.engine import problem_of
+from acot_explorer.stored import RESULTS
 
-__all__ = ["PRESETS", "Settings", "parameter_field"]
+__all__ = ["PRESETS", "Settings", "choices_of_data", "parameter_field"]
+
+_ONE_MOVE = 1.0  # seconds within which changes of the same settings are one move, of a slider that is dragged
 
 SWEPT = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "sigma")
 """Parameters that the sensitivity step can sweep: Fig. 2 (a)-(d), the margin, and the noise scale."""
+
+
+class _Decimal(param.Number):
+    """A number without the rounding errors of a slider that adds up its steps."""
+
+    def __set__(self, obj: Any, val: Any) -> None:
+        super().__set__(obj, round(val, 9) if isinstance(val, float) else val)
 
 
 def parameter_field(parameter: Parameter) -> param.Parameter:
@@ -28,30 +41,31 @@ def parameter_field(parameter: Parameter) -> param.Parameter:
         return param.Selector(
             default=parameter.default, objects={f"{c:g}": c for c in parameter.choices}, **common
         )
-    kind = param.Integer if parameter.integer else param.Number
+    kind = param.Integer if parameter.integer else _Decimal
     number = int if parameter.integer else float
     bounds = (number(parameter.low), number(parameter.high))
     return kind(default=number(parameter.default), bounds=bounds, step=number(parameter.step), **common)
 
 
 class Settings(param.Parameterized):
-    """All that the page shows follows from these values."""
+    """Values from which all that the page shows follows."""
 
-    step = param.Selector(default="data", objects=list(STEPS))
+    step = param.Selector(default="play", objects=list(STEPS))
+    play = param.String(default="")  # the state of the Play step
 
-    dataset = param.Selector(default="planted", objects=["planted"], label="Dataset")
-    stream = param.Selector(default="features", objects=["features"], label="Stream")
+    dataset = param.Selector(default="stick-figures", objects=["stick-figures"], label="Dataset")
+    stream = param.Selector(default="pose", objects=["pose"], label="Stream")
     encoder = param.Selector(
         default="untrained", objects={"Untrained": "untrained", "Trained": "trained"}, label="Frame encoder"
     )
     seed = param.Integer(default=0, bounds=(0, 9999), label="Seed", doc="Of data, training and sampling.")
-    clip = param.Integer(default=0, bounds=(0, None), label="Clip")
+    sequence = param.Integer(default=0, bounds=(0, None), label="Sequence")
 
     sigma = parameter_field(PARAMETERS["sigma"])
     lambda1 = parameter_field(PARAMETERS["lambda1"])
     lambda2 = parameter_field(PARAMETERS["lambda2"])
     pivot = param.Selector(
-        default="mean", objects={"Mean of the clip": "mean", "Each frame": "frame"}, label="Pivot",
+        default="mean", objects={"Mean of the sequence": "mean", "Each frame": "frame"}, label="Pivot",
         doc="What the noise is drawn around: the sequence's mean (the paper) or each frame.",
     )  # fmt: skip
     adversarial = param.Boolean(
@@ -62,9 +76,12 @@ class Settings(param.Parameterized):
     )
 
     negatives = param.Selector(
-        default="adversarial", objects={"Adversarial": "adversarial", "Random": "random"},
+        default="adversarial",
+        objects={"Adversarial": "adversarial", "Random": "random", "Other sequences": "others",
+                 "The frames themselves": "self"},
         label="Negatives",
-        doc="From the trained adversary, or random noise as in the row COT + Random of Table 1.",
+        doc="From the trained adversary; random noise as in the row COT + Random of Table 1; frames of other "
+            "training sequences, the usual choice of contrastive learning; or no contrast at all.",
     )  # fmt: skip
     n_negatives = parameter_field(PARAMETERS["n_negatives"])
     transport = param.Selector(
@@ -79,9 +96,13 @@ class Settings(param.Parameterized):
     beta2 = parameter_field(PARAMETERS["beta2"])
     eta = parameter_field(PARAMETERS["eta"])
 
+    gamma = param.Selector(
+        default=0.1, objects={f"{g:g}": g for g in (0.01, 0.03, 0.1, 0.3, 1.0)}, label="Kernel width γ",
+        doc="Of Eq. (14): a large one makes every subspace like itself alone.",
+    )  # fmt: skip
     C = param.Selector(
-        default=10.0, objects={f"{c:g}": c for c in (0.1, 1.0, 10.0, 100.0)}, label="SVM penalty C",
-        doc="Of the support vector machine; the kernel's γ is 1.",
+        default=100.0, objects={f"{c:g}": c for c in (0.1, 1.0, 10.0, 100.0)}, label="SVM penalty C",
+        doc="Of the support vector machine.",
     )  # fmt: skip
 
     swept = param.Selector(
@@ -90,6 +111,8 @@ class Settings(param.Parameterized):
         label="Parameter to sweep",
     )
     n_seeds = param.Integer(default=3, bounds=(1, 5), label="Seeds in a sweep")
+
+    result = param.Selector(default="figure2a", objects=list(RESULTS), label="Figure of the paper")
 
     image_set = param.Selector(
         default="shapes", objects={"Shapes (generated)": "shapes", "CIFAR-10": "cifar10"}, label="Images"
@@ -100,9 +123,10 @@ class Settings(param.Parameterized):
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
         self._past: list[dict[str, Any]] = []
-        self._known = self.snapshot()
+        self._present = self.snapshot()
         self._undoing = False
-        self.param.watch(self._remember, list(self.names()))
+        self._last_move: tuple[set[str], float] = (set(), 0.0)
+        self.param.watch(self._record, list(self.names()))
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -117,11 +141,16 @@ class Settings(param.Parameterized):
         """Some values by name."""
         return {name: getattr(self, name) for name in names}
 
-    def _remember(self, *_events: Any) -> None:
-        """Keep what was before the change; moving between steps is no change to undo."""
+    def _record(self, *events: Any) -> None:
+        """Record what was before the change; moving between steps is none, a drag is a single one."""
         now = self.snapshot()
-        before, self._known = self._known, now
-        if not self._undoing and {**before, "step": ""} != {**now, "step": ""}:
+        before, self._present = self._present, now
+        if self._undoing or {**before, "step": ""} == {**now, "step": ""}:
+            return
+        move = ({event.name for event in events}, monotonic())
+        same = move[0] == self._last_move[0] and move[1] - self._last_move[1] < _ONE_MOVE
+        self._last_move = move
+        if not (same and self._past):
             self._past = [*self._past[-99:], before]
 
     @property
@@ -134,6 +163,7 @@ class Settings(param.Parameterized):
         if not self._past:
             return
         values = self._past.pop()
+        self._last_move = (set(), 0.0)
         self._undoing = True
         try:
             self._assign({**values, "step": self.step})
@@ -142,7 +172,7 @@ class Settings(param.Parameterized):
 
     def forget(self) -> None:
         """Begin the history anew: the present state is where undo ends."""
-        self._past, self._known = [], self.snapshot()
+        self._past, self._present = [], self.snapshot()
 
     def adjust(self, **values: Any) -> None:
         """Make settings fit what the last change brought with it (another data set has other streams)."""
@@ -157,11 +187,20 @@ class Settings(param.Parameterized):
         defaults = {name: self.param[name].default for name in self.names()}
         self._assign({**defaults, "step": self.step})
 
+    def replace(self, query: str) -> None:
+        """All settings as a query says, the others at their defaults, as one change."""
+        other = Settings()
+        for name in ("dataset", "stream"):
+            other.param[name].objects = self.param[name].objects
+        other.from_query(query)
+        self._assign(other.snapshot())
+
     def apply_preset(self, name: str) -> None:
         """Set the values that a preset names, as one change."""
         self._assign(PRESETS[name])
 
     def _assign(self, values: Mapping[str, Any]) -> None:
+        self._last_move = (set(), 0.0)
         allowed = {name: value for name, value in values.items() if self._accepts(name, value) is None}
         self._admit(allowed.get("stream", self.stream))
         self.param.update(**allowed)
@@ -175,6 +214,8 @@ class Settings(param.Parameterized):
     def _accepts(self, name: str, value: Any) -> str | None:
         """None when the value is allowed, else the reason why not."""
         field = self.param[name]
+        if name == "play":
+            return problem_of(value)
         if name == "stream":
             return None if isinstance(value, str) and 0 < len(value) <= 64 else "expected a stream's name"
         if isinstance(field, param.Selector):
@@ -231,6 +272,20 @@ class Settings(param.Parameterized):
         if isinstance(field.default, int | float):
             return type(field.default)(text)
         return text
+
+
+def choices_of_data() -> dict[str, str]:
+    """Titles and names of the data sets; last, and saying so, those that not all steps can use."""
+    root = data_root()
+    choices, last = {}, {}
+    for info in DATASETS.values():
+        if info.file is not None and (root is None or not (root / info.file).exists()):
+            last[f"{info.title} (no copy here)"] = info.name
+        elif info.name == "hmdb-i3d":
+            last[f"{info.title} (10 clips of one class)"] = info.name
+        else:
+            choices[info.title] = info.name
+    return {**choices, **last}
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""How a step stands on the page: words, controls on the left, figures on the right or below."""
+"""Layout of a step on the page: words and controls in the left pane, the scene in the right one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from acot_explorer.browser import PANES, EquationView
+from acot_explorer.equations import Term, term_svg
 from acot_explorer.method_map import STEPS
+from acot_explorer.state import Settings
 from acot_explorer.steps.base import Step
 
 __all__ = ["StepView"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 _NOTE = {
-    "fontSize": "0.875rem",
-    "padding": "4px 12px",
-    "& *": {"fontSize": "0.875rem"},
+    "fontSize": "0.8125rem",
+    "padding": "2px 10px",
+    "& *": {"fontSize": "0.8125rem"},
     "& p": {"margin": 0},
     "& .MuiAlert-icon": {"marginRight": "8px"},
     "& .MuiAlert-message > *:not(.MuiAlertTitle-root)": {"margin": 0, "padding": 0},
@@ -31,23 +34,23 @@ class StepView:
     def __init__(self, step: Step, on_move: Callable[[int], None]) -> None:
         names = list(STEPS)
         index = names.index(step.name)
+        self._panels = step.panels
         heading = pmui.Typography(
             f"Step {index + 1} · {STEPS[step.name]}: {step.question}",
-            variant="h6",
-            margin=(0, 8, 0, 8),
+            variant="subtitle1",
+            sx={"fontWeight": 700, "lineHeight": 1.3},
+            margin=(0, 8, 2, 8),
             **_WIDE,
         )
         method = pmui.Typography(step.method, variant="body2", margin=(0, 8), **_WIDE)
-        equation = pn.pane.LaTeX(
-            f"$${step.equation}$$" if step.equation else "",
-            renderer="mathjax",
-            margin=(2, 8, 6, 8),
-            styles={"font-size": "13px", "overflow-x": "auto", "overflow-y": "hidden"},
+        self.equation = EquationView(
+            terms=[_shown(term, step.settings) for term in step.equation],
             visible=bool(step.equation),
+            margin=(4, 8, 6, 8),
             **_WIDE,
         )
-        notice = pmui.Alert(
-            step.notice, severity="info", title="What to notice", margin=(8, 4), sx=_NOTE, **_WIDE
+        self.notice = pmui.Alert(
+            object=step.notice(), severity="info", title="What to notice", margin=(4, 6), sx=_NOTE, **_WIDE
         )
         back = pmui.Button(label="Back", icon="arrow_back", variant="outlined", disabled=index == 0, **_SMALL)
         following = pmui.Button(
@@ -56,24 +59,42 @@ class StepView:
         back.on_click(lambda _: on_move(-1))
         following.on_click(lambda _: on_move(1))
         self.remark = pmui.Typography("", variant="body2", margin=(0, 4), **_WIDE)
-        left = pmui.Column(
-            pmui.FlexBox(*[_cell(c) for c in step.controls()], gap="2px", **_WIDE),
-            notice,
-            pmui.Row(back, following),
-            styles={"flex": "1 1 280px"},
-            margin=0,
-        )
-        right = pmui.Column(
+        left = pn.Column(
+            heading, method, self.equation, *step.controls(), self.notice, pmui.Row(back, following),
+            css_classes=["left"], stylesheets=[PANES], margin=0,
+        )  # fmt: skip
+        scene = step.scene()
+        figures = [
             self.remark,
             pmui.FlexBox(*[panel.layout() for panel in step.panels], gap="12px", **_WIDE),
-            styles={"flex": "4 1 620px"},
+        ]
+        self._scene = scene
+        right = pn.Column(
+            *(figures if scene is None else [scene]), css_classes=["right"], stylesheets=[PANES], margin=0
+        )
+        self.layout = pn.Row(
+            *([right] if step.fills else [left, right]),
+            css_classes=["step"],
+            stylesheets=[PANES],
+            sizing_mode="stretch_both",
             margin=0,
         )
-        body = pmui.FlexBox(left, right, align_items="flex-start", gap="12px", margin=(6, 0, 0, 0), **_WIDE)
-        self.layout = pmui.Column(heading, method, equation, body, margin=(0, 0, 24, 0), **_WIDE)
+
+    def say(self, remark: str, notice: str) -> None:
+        """Show the numbers of the figures in a sentence, and what to notice."""
+        self.remark.object = remark
+        self.notice.param.update(object=notice, visible=bool(notice))
+
+    def set_dark(self, dark: bool) -> None:
+        """Follow the theme."""
+        self.equation.dark = dark
+        for panel in self._panels:
+            panel.view.dark = dark
+        if self._scene is not None and hasattr(self._scene, "dark"):
+            self._scene.dark = dark
 
 
-def _cell(widget: Any) -> Any:
-    """A control in the box of controls: beside others where there is room, below them where not."""
-    widget.styles = {**widget.styles, "flex": "1 1 230px"}
-    return widget
+def _shown(term: Term, settings: Settings) -> list[str]:
+    """A term as the browser gets it."""
+    label = settings.param[term.setting].label if term.setting else ""
+    return [term_svg(term.latex), term.words, term.role, label]

@@ -6,6 +6,8 @@ from acot_explorer.steps.classification import ClassificationStep
 from acot_explorer.steps.data import DataStep
 from acot_explorer.steps.embedding import EmbeddingStep
 from acot_explorer.steps.images import ImagesStep
+from acot_explorer.steps.play import PlayStep
+from acot_explorer.steps.results import ResultsStep
 from acot_explorer.steps.sensitivity import SensitivityStep
 from acot_explorer.steps.subspace import SubspaceStep
 from acot_explorer.steps.transport import TransportStep
@@ -13,6 +15,7 @@ from acot_explorer.steps.transport import TransportStep
 __all__ = ["ALL_STEPS"]
 
 ALL_STEPS: tuple[type[Step], ...] = (
+    PlayStep,
     DataStep,
     AdversaryStep,
     TransportStep,
@@ -21,4 +24,5 @@ ALL_STEPS: tuple[type[Step], ...] = (
     SensitivityStep,
     EmbeddingStep,
     ImagesStep,
+    ResultsStep,
 )

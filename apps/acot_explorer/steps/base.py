@@ -1,61 +1,85 @@
-"""What every step has: controls, figures, a request made from the settings, and words about them."""
+"""The base class of the steps: controls, figures, a request made from the settings, and words about them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
+from acot_explorer.cache_keys import AdversaryRequest, DataRequest, SequenceRequest
 from acot_explorer.controls import controls
-from acot_explorer.desk import NotReady
-from acot_explorer.figure_panel import FigurePanel
+from acot_explorer.equations import Term
+from acot_explorer.figure_panel import FigurePanel, FigureSlot
+from acot_explorer.host import Host
 from acot_explorer.render import FigureSpec
-from acot_explorer.requests import AdversaryRequest, ClipRequest, DataRequest
+from acot_explorer.session import Key, NotReady
 
-if TYPE_CHECKING:
-    from acot_explorer.page import Explorer
-
-__all__ = ["OF_NEGATIVES", "NotReady", "Step", "clip_request"]
+__all__ = ["OF_NEGATIVES", "NotReady", "Step", "sequence_request"]
 
 OF_NEGATIVES = (
-    "dataset", "stream", "encoder", "seed", "clip", "negatives", "n_negatives", "transport", "sigma",
+    "dataset", "stream", "encoder", "seed", "sequence", "negatives", "n_negatives", "transport", "sigma",
     "lambda1", "lambda2", "pivot", "adversarial", "n_iter",
 )  # fmt: skip
-"""The settings that a clip's negatives and its plan depend on."""
+"""The settings that a sequence's negatives and its plan depend on."""
 
 
 class Step:
     """One step of the method on the page.
 
     Class attributes give the words: ``name``, ``question`` (what one asks here), ``method`` (what is
-    computed, with the paper's ``equation`` in LaTeX), ``notice`` (what to see), ``inputs`` (the settings that
-    its figures depend on) and ``shown`` (those that get a control here).
+    computed, with the paper's ``equation`` in terms), ``inputs`` (the settings that its figures depend on),
+    ``shown`` (those that get a control here) and ``figures``. A step that is no row of figures overrides
+    `scene`; where it ``fills`` the page, the scene has the left pane, too.
     """
 
     name: ClassVar[str]
     question: ClassVar[str]
     method: ClassVar[str]
-    notice: ClassVar[str]
-    equation: ClassVar[str] = ""
+    equation: ClassVar[tuple[Term, ...]] = ()
     inputs: ClassVar[tuple[str, ...]] = ()
     shown: ClassVar[tuple[str, ...]] = ()
-    figures: ClassVar[tuple[tuple[FigureSpec, str], ...]] = ()
+    figures: ClassVar[tuple[FigureSlot, ...]] = ()
+    fills: ClassVar[bool] = False
 
-    def __init__(self, explorer: Explorer) -> None:
-        self.explorer, self.settings = explorer, explorer.settings
-        self.panels = [
-            FigurePanel(spec, title, explorer.export, self.picker()) for spec, title in self.figures
-        ]
+    def __init__(self, host: Host) -> None:
+        self.host, self.settings = host, host.settings
+
+    @cached_property
+    def panels(self) -> list[FigurePanel]:
+        """The figures, made when the step is opened: a page does not wait for those that it does not show."""
+        return [FigurePanel(slot, self.host, self.summary, self.picker()) for slot in self.figures]
 
     def picker(self) -> Callable[[int], None] | None:
-        """What a click on a named point of a figure does; None: nothing."""
+        """Action of a click on a named point of a figure; None: nothing."""
         return None
 
     def controls(self) -> Sequence[Any]:
         """The widgets of this step."""
         return controls(self.settings, *self.shown)
 
+    def scene(self) -> Any | None:
+        """The Panel object in the right pane; None: the figures."""
+        return None
+
+    def exports(self) -> list[tuple[FigureSpec, Any]]:
+        """Figures and their requests that "Export all" saves."""
+        return [(panel.spec, panel.request) for panel in self.panels if panel.request is not None]
+
+    def summary(self) -> str:
+        """The settings shown here in a line, as a pinned figure is named."""
+        values = self.settings.pick(*self.shown)
+        return ", ".join(
+            f"{self.settings.param[name].label.split()[-1]} {value:g}"
+            for name, value in values.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        )
+
+    def notice(self) -> str:
+        """Remarks on the figures for the data set that is chosen (markdown)."""
+        return ""
+
     def request(self) -> Hashable:
-        """What the figures need; raises `NotReady` when it cannot be had yet."""
+        """Request of the figures; raises `NotReady` when it cannot be made yet."""
         raise NotImplementedError
 
     def request_of(self, panel: FigurePanel, request: Any) -> Any:
@@ -70,33 +94,34 @@ class Step:
         """The lines of Python that reproduce the figures shown."""
         raise NotImplementedError
 
-    def work_key(self) -> Hashable | None:
+    def work_key(self) -> Key | None:
         """The key of the long work that this step does for the present settings."""
         return None
 
     def poll(self) -> None:
-        """Called a few times a second while a job of this session is under way."""
+        """Look after a job of this session; called a few times per second while it is under way."""
 
 
-def clip_request(step: Step) -> ClipRequest:
-    """The clip and its negatives, as the settings say.
+def sequence_request(step: Step) -> SequenceRequest:
+    """The sequence and its negatives, as the settings say.
 
     Raises
     ------
     NotReady
         The negatives are to be adversarial and no adversary is trained yet (its training then begins).
     """
-    settings, desk = step.settings, step.explorer.desk
-    desk.need_data()
+    settings, session = step.settings, step.host.session
+    session.need_data()
     adversary = None
     if settings.negatives == "adversarial":
         request = AdversaryRequest.of(settings)
-        adversary = (request, desk.need_adversary(request))
-    return ClipRequest(
+        adversary = (request, session.need_adversary(request))
+    return SequenceRequest(
         DataRequest.of(settings),
         settings.stream,
-        settings.clip,
+        settings.sequence,
         adversary,
         settings.n_negatives,
         settings.seed,
+        settings.negatives,
     )

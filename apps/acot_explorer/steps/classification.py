@@ -1,17 +1,19 @@
-"""Step 5, Classification: does the subspace tell the classes apart? (Sec. 3.6, Eq. 14; Table 1)."""
+"""The step Classification: does the subspace tell the classes apart? (Sec. 3.6, Eq. 14; Table 1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from acot_core.experiments.classification import ClassificationRecord, classification
+from acot_core.experiments.views.one_fit import ClassificationRecord, classification
 from acot_core.figures.classification import plot_accuracies, plot_confusion
-from acot_core.records import Record
+from acot_explorer.cache_keys import SequenceRequest
+from acot_explorer.equations import Term
+from acot_explorer.figure_panel import FigureSlot
+from acot_explorer.living.bars import Accuracies
+from acot_explorer.living.heat import Confusion
 from acot_explorer.render import FigureSpec, record
-from acot_explorer.requests import ClipRequest
 from acot_explorer.snippets import adversary_lines, load_lines
-from acot_explorer.steps.base import OF_NEGATIVES, Step, clip_request
+from acot_explorer.steps.base import OF_NEGATIVES, Step, sequence_request
 from acot_explorer.store import adversaries, load_dataset
 
 __all__ = ["ClassificationStep"]
@@ -19,116 +21,121 @@ __all__ = ["ClassificationStep"]
 
 @dataclass(frozen=True)
 class _Request:
-    clip: ClipRequest
+    sequence: SequenceRequest
     n_subspaces: int
     beta1: float
     beta2: float
     eta: float
     transport: str
+    gamma: float
     C: float
 
 
 def _classify(request: _Request) -> ClassificationRecord:
-    clip = request.clip
-    adversary = None if clip.adversary is None else adversaries().get(*clip.adversary)
+    data = request.sequence
+    adversary = None if data.adversary is None else adversaries().get(*data.adversary)
     return classification(
-        load_dataset(clip.data),
-        clip.stream,
+        load_dataset(data.data),
+        data.stream,
         adversary=adversary,
-        n_negatives=clip.n_negatives,
+        negatives=data.negatives,
+        n_negatives=data.n_negatives,
         n_subspaces=request.n_subspaces,
         beta1=request.beta1,
         beta2=request.beta2,
         eta=request.eta,
         transport=request.transport,
+        gamma=request.gamma,
         C=request.C,
-        random_state=clip.seed,
+        random_state=data.seed,
     )
 
 
-@dataclass(kw_only=True)
-class _Confusion(Record):
-    """The same record with the confusion matrix as its table."""
-
-    whole: ClassificationRecord
-
-    def to_frame(self) -> Any:
-        return self.whole.confusion_frame()
-
-
-def _confusion(request: _Request) -> _Confusion:
-    return _Confusion(whole=record(ACCURACIES, request))
-
-
-def _plot_confusion(found: _Confusion, **style: Any) -> Any:
-    return plot_confusion(found.whole, **style)
-
-
-def _describe_accuracies(found: ClassificationRecord) -> str:
-    rows = found.accuracies
+def _describe_accuracies(result: ClassificationRecord) -> str:
+    rows = result.accuracies
     return "Test accuracy: " + ", ".join(
         f"{label} {value:.0%}" for label, value in zip(rows["label"], rows["accuracy"], strict=True)
     )
 
 
-def _describe_confusion(found: _Confusion) -> str:
-    confusion = found.whole.confusion
-    return f"Confusion matrix: {confusion.trace()} of {confusion.sum()} test clips are on the diagonal"
+def _describe_confusion(result: ClassificationRecord) -> str:
+    confusion = result.confusion
+    return f"Confusion matrix: {confusion.trace()} of {confusion.sum()} test sequences are on the diagonal"
 
 
 ACCURACIES = FigureSpec("accuracies", _classify, plot_accuracies, _describe_accuracies)
-CONFUSION = FigureSpec("confusion", _confusion, _plot_confusion, _describe_confusion)
+CONFUSION = FigureSpec(
+    "confusion", _classify, plot_confusion, _describe_confusion, table=ClassificationRecord.confusion_frame
+)
 
 
 class ClassificationStep(Step):
-    """All clips pooled with the present settings, and classified."""
+    """All sequences pooled with the present settings, and classified."""
 
     name = "classification"
     question = "Do the subspaces tell the classes apart?"
     method = (
-        "Every clip becomes its subspace U. A support vector machine compares subspaces by the kernel "
-        "below, which "
-        "does not mind how a basis is turned or signed. Averages and PCA are judged in the same way."
+        "Every sequence becomes its subspace U. A support vector machine compares subspaces by this kernel, "
+        "which does not depend on how a basis is turned or signed. Averages and PCA are evaluated in the "
+        "same way."
     )
-    equation = r"K(U_1,U_2)=\exp\bigl(\gamma\,\|U_1^\top U_2\|_F^2\bigr)"
-    notice = (
-        "On the planted data every class is another's time reversal: averages confuse each pair, and the "
-        "confusion "
-        "matrix of β₂ = 0 shows it as 2 × 2 blocks. Order pulls the pairs apart. GRP has order, but no "
-        "contrast."
+    equation = (
+        Term(r"K(U_1,U_2)=\exp("),
+        Term(r"\gamma", "How narrow the kernel is", "gamma", "baseline"),
+        Term(r"\,\|"),
+        Term(r"U_1^{\!\top} U_2", "Two sequences' subspaces", "n_subspaces", "subspace"),
+        Term(r"\|_F^2)"),
     )
-    inputs = (*OF_NEGATIVES, "n_subspaces", "beta1", "beta2", "eta", "C")
-    shown = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "negatives", "C")
-    figures = ((ACCURACIES, "Accuracy beside the baselines"), (CONFUSION, "Confusion matrix"))
+    inputs = (*OF_NEGATIVES, "n_subspaces", "beta1", "beta2", "eta", "gamma", "C")
+    shown = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "negatives", "gamma", "C")
+    figures = (
+        FigureSlot(ACCURACIES, "Accuracy and baselines", lambda host: Accuracies()),
+        FigureSlot(CONFUSION, "Confusion matrix", lambda host: Confusion()),
+    )
+
+    def notice(self) -> str:
+        """Remarks on the confusion matrix of these data."""
+        if self.settings.dataset in ("planted", "stick-figures"):
+            return (
+                "Here every class is another's time reversal: averages confuse each pair, and the confusion "
+                "matrix of β₂ = 0 shows it as 2 × 2 blocks. Order pulls the pairs apart. GRP has order, but "
+                "no contrast."
+            )
+        return (
+            "Averages know no order: where ACOT or GRP are better, order carries the class. The intervals "
+            "are those of the number of test sequences: where they overlap, one split decides nothing."
+        )
 
     def request(self) -> _Request:
-        """All clips and all weights."""
+        """All sequences and all weights."""
         settings = self.settings
-        self.explorer.desk.need_classes("there is nothing to tell apart")
-        values = settings.pick("n_subspaces", "beta1", "beta2", "eta", "transport", "C")
-        return _Request(replace(clip_request(self), clip=0), **values)
+        self.host.session.need_classes("there is nothing to tell apart")
+        values = settings.pick("n_subspaces", "beta1", "beta2", "eta", "transport", "gamma", "C")
+        return _Request(replace(sequence_request(self), index=0), **values)
 
     def remark(self, request: _Request) -> str:
-        """ACOT beside average pooling."""
+        """ACOT and average pooling."""
         rows = record(ACCURACIES, request).accuracies.set_index("method")
         ours, average = rows.loc["acot"], rows.loc["average"]
         return (
             f"**{ours['label']} {ours['accuracy']:.1%}** ({ours['correct']} of {ours['n_test']} test "
-            f"clips), average pooling {average['accuracy']:.1%}. This is one split and one seed; step 6 "
-            "repeats it over seeds."
+            f"sequences), average pooling {average['accuracy']:.1%}. This is one split and one seed; the "
+            "step Sensitivity repeats it over seeds."
         )
 
     def code(self) -> str:
         """Train, pool, classify."""
         settings = self.settings
-        n_iter = self.explorer.desk.iterations_used()
+        n_iter = self.host.session.iterations_used()
         lines = [
             "from acot_core.experiments import classification",
             "from acot_core.figures import plot_accuracies, plot_confusion",
             *load_lines(settings),
         ]
         lines += ["adversary = None"] if n_iter is None else adversary_lines(settings, n_iter)
-        values = settings.pick("n_negatives", "n_subspaces", "beta1", "beta2", "eta", "transport", "C")
+        values = settings.pick(
+            "negatives", "n_negatives", "n_subspaces", "beta1", "beta2", "eta", "transport", "gamma", "C"
+        )
         arguments = ", ".join(f"{name}={value!r}" for name, value in values.items())
         lines += [
             f"result = classification(dataset, {settings.stream!r}, adversary=adversary, {arguments}, "

@@ -1,20 +1,20 @@
-"""Step 7, Embedding: frames, negatives and representations in the plane (Sec. 4.3, Fig. 4)."""
+"""The step Embedding: frames, negatives and representations in the plane (Sec. 4.3, Fig. 4)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from acot_core.experiments.embedding import PANELS, EmbeddingRecord, embedding
+from acot_core._utils.progress import Callback
+from acot_core.experiments.figure4 import PANELS, EmbeddingRecord, embedding
 from acot_core.figures.embeddings import plot_embedding
-from acot_core.progress import Callback
-from acot_explorer.render import FigureSpec, Points
-from acot_explorer.requests import AdversaryRequest, DataRequest
+from acot_explorer.cache_keys import AdversaryRequest, DataRequest
+from acot_explorer.figure_panel import FigureSlot
+from acot_explorer.host import Host
+from acot_explorer.living.scatter import Embedding
+from acot_explorer.render import FigureSpec
 from acot_explorer.snippets import dataset_argument, file_name
-from acot_explorer.steps.long import LongStep, kept, results
+from acot_explorer.steps.long import LongStep, Run, cached_record
 from acot_explorer.store import cache_folder, load_dataset
 
 __all__ = ["EmbeddingStep"]
@@ -31,36 +31,25 @@ class _Request:
     adversary: tuple[tuple[str, Any], ...]
 
 
-def _record(request: _Request) -> EmbeddingRecord:
-    found = kept(request)
-    assert isinstance(found, EmbeddingRecord)
-    return found
+def _record(run: Run) -> EmbeddingRecord:
+    result = cached_record(run)
+    assert isinstance(result, EmbeddingRecord)
+    return result
 
 
-def _points(found: EmbeddingRecord, figure: Figure) -> Points:
-    """Where each point is in the drawn figure, with its class, and its clip where it is one."""
-    clips: list[int] = found.config["clips_shown"]
-    width, height = figure.get_size_inches() * figure.dpi
-    named: Points = []
-    panels = [name for name in PANELS if (found.points["panel"] == name).any()]
-    for axes, panel in zip(figure.axes, panels, strict=False):
-        rows = found.points[found.points["panel"] == panel]
-        places = axes.transData.transform(rows[["x", "y"]].to_numpy())
-        for number, ((x, y), row) in enumerate(zip(places, rows.itertuples(), strict=True)):
-            clip = clips[number] if row.kind == "sequence" and number < len(clips) else -1
-            what = f"clip {clip}\n{row.class_name}" if clip >= 0 else f"{row.kind}\n{row.class_name}"
-            named.append([round(x / width, 4), round(1 - y / height, 4), what, clip])
-    return named
+def _chart(host: Host) -> Embedding:
+    """A click on a sequence opens it; the browser's Back returns."""
+    return Embedding(lambda index: host.settings.param.update(sequence=index, step="data"))
 
 
-def _describe(found: EmbeddingRecord) -> str:
+def _describe(record: EmbeddingRecord) -> str:
     return "t-SNE: " + "; ".join(
         f"{PANELS[row['panel']]}: silhouette {row['silhouette']:.2f}, purity {row['purity']:.2f}"
-        for row in found.quality.to_dict("records")
+        for row in record.quality.to_dict("records")
     )
 
 
-EMBEDDING = FigureSpec("embedding", _record, plot_embedding, _describe, _points, wide=True)
+EMBEDDING = FigureSpec("embedding", _record, plot_embedding, _describe, wide=True)
 
 
 class EmbeddingStep(LongStep):
@@ -69,29 +58,24 @@ class EmbeddingStep(LongStep):
     name = "embedding"
     question = "Do the classes form clusters?"
     method = (
-        "t-SNE lays frames with their negatives, and then three representations of the test clips, into "
-        "the plane. "
-        "Silhouette and neighbour purity are measured between the representations themselves, not in the "
-        "picture."
-    )
-    notice = (
-        "In (a) the crosses lie among the circles: negatives are close to the data. From (b) to (d) look "
-        "at the "
-        "purity under each panel, not at pretty gaps. Point at a dot to see its clip; click to open it "
-        "in step 1."
+        "t-SNE lays frames with their negatives, and then three representations of the test sequences, into "
+        "the plane. Silhouette and neighbour purity are measured between the representations themselves, not "
+        "in the picture."
     )
     verb = "Embed"
     title = "Embedding"
-    invitation = "Press Embed: an adversary is trained for these settings, then four t-SNE panels are made."
-    automatic = True
     inputs = ("dataset", "stream", "encoder", "seed", "sigma", "lambda1", "lambda2", "pivot", "adversarial",
               "n_iter", *_POOLING)  # fmt: skip
     shown = ("n_subspaces", "beta1", "beta2", "eta", "n_negatives", "sigma")
-    figures = ((EMBEDDING, "t-SNE of frames and of representations"),)
+    figures = (FigureSlot(EMBEDDING, "t-SNE of frames and of representations", _chart),)
 
-    def picker(self) -> Callable[[int], None]:
-        """A click on a clip opens it."""
-        return lambda clip: self.settings.param.update(clip=clip, step="data")
+    def notice(self) -> str:
+        """Guide to reading the panels."""
+        return (
+            "In (a) the crosses lie among the circles: negatives are close to the data. From (b) to (d) look "
+            "at the purity under each panel, not at pretty gaps. Point at a dot to see its sequence; click "
+            "to open it in the step Data, and come back with the browser's Back."
+        )
 
     def wanted(self) -> _Request:
         """The embedding of the present settings."""
@@ -106,19 +90,16 @@ class EmbeddingStep(LongStep):
     def work(self, request: _Request, callback: Callback) -> EmbeddingRecord:
         """Train where needed, pool, embed."""
         source, options = dataset_argument(request.data, load_dataset)
-        found = embedding(
+        record = embedding(
             source, stream=request.stream, seed=request.seed, fixed=dict(request.fixed),
             adversary=dict(request.adversary), cache=cache_folder(request.data), callback=callback, **options,
         )  # fmt: skip
-        found.config["clips_shown"] = load_dataset(request.data).split()[1].tolist()
-        return found
+        record.config["sequences_shown"] = load_dataset(request.data).split()[1].tolist()
+        return record
 
     def remark(self, request: Any) -> str:
         """Purity of the panels."""
-        found = results().get(request)
-        if not isinstance(found, EmbeddingRecord):
-            return ""
-        purity = found.quality.set_index("panel")["purity"]
+        purity = _record(request).quality.set_index("panel")["purity"]
         return (
             f"Purity of the five nearest neighbours: average pooling **{purity['average']:.0%}**, random "
             f"contrast "

@@ -1,18 +1,20 @@
-"""Step 8, Images: what adversarial noise does to a picture (Sec. 4.3, Fig. 3)."""
+"""The step Images: what adversarial noise does to a picture (Sec. 4.3, Fig. 3)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
-from acot_core.experiments.perturb import PerturbationRecord, perturb_images
-from acot_core.figures.perturb import plot_overlap, plot_perturbations
-from acot_core.progress import Callback
-from acot_core.records import Record
+from acot_core._utils.progress import Callback
+from acot_core.experiments.figure3 import PerturbationRecord, perturb_images
+from acot_core.figures.perturbations import plot_overlap, plot_perturbations
+from acot_explorer.equations import Term
+from acot_explorer.figure_panel import FigureSlot
 from acot_explorer.render import FigureSpec
-from acot_explorer.steps.long import LongStep, kept, results
+from acot_explorer.steps.long import LongStep, Run, cached_record
 
 __all__ = ["ImagesStep"]
 
@@ -28,54 +30,42 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Drawn:
-    run: _Request
+    run: Run
     draw: int
 
 
-@dataclass(kw_only=True)
-class _View(Record):
-    """A record and the draw of the noise that is looked at."""
-
-    whole: PerturbationRecord
-    draw: int
-
-    def to_frame(self) -> Any:
-        return self.whole.table
+def _record(drawn: _Drawn) -> PerturbationRecord:
+    result = cached_record(drawn.run)
+    assert isinstance(result, PerturbationRecord)
+    return replace(result, config={**result.config, "draw": drawn.draw})
 
 
-def _record(request: _Drawn) -> _View:
-    found = kept(request.run)
-    assert isinstance(found, PerturbationRecord)
-    return _View(whole=found, draw=request.draw)
+def _plot_triplets(result: PerturbationRecord, **style: Any) -> Figure:
+    return plot_perturbations(result, draw=result.config["draw"], **style)
 
 
-def _plot_triplets(view: _View, *, theme: Any = "light", width: str = "page") -> Figure:
-    return plot_perturbations(view.whole, draw=view.draw, theme=theme, width=width)
-
-
-def _plot_overlap(view: _View, *, theme: Any = "light", width: str = "page") -> Figure:
-    return plot_overlap(view.whole, theme=theme, width=width)
-
-
-def _describe_triplets(view: _View) -> str:
-    found = view.whole.summary()
+def _describe_triplets(result: PerturbationRecord) -> str:
+    numbers = result.summary()
     return (
-        f"{found['n_images']} images with their perturbations: the confidence in the true class falls from "
-        f"{found['confidence_before']:.0%} to {found['confidence_after']:.0%}"
+        f"{numbers['n_images']} images with their perturbations: the confidence in the true class falls from "
+        f"{numbers['confidence_before']:.0%} to {numbers['confidence_after']:.0%}"
     )
 
 
-def _describe_overlap(view: _View) -> str:
-    found = view.whole.summary()
+def _describe_overlap(result: PerturbationRecord) -> str:
+    numbers = result.summary()
     return (
-        f"Share of the noise on the quarter of the pixels that the classifier needs most: "
-        f"{found['overlap']:.0%}; "
-        f"at random places {found['overlap_random']:.0%}"
+        "Share of the noise on the quarter of the pixels that the classifier needs most: "
+        f"{numbers['overlap']:.0%}; at random places {numbers['overlap_random']:.0%}"
     )
 
 
-TRIPLETS = FigureSpec("perturbations", _record, _plot_triplets, _describe_triplets, wide=True)
-OVERLAP = FigureSpec("overlap", _record, _plot_overlap, _describe_overlap, wide=True)
+def _table(result: PerturbationRecord) -> pd.DataFrame:
+    return result.table
+
+
+TRIPLETS = FigureSpec("perturbations", _record, _plot_triplets, _describe_triplets, wide=True, table=_table)
+OVERLAP = FigureSpec("overlap", _record, plot_overlap, _describe_overlap, wide=True, table=_table)
 
 
 class ImagesStep(LongStep):
@@ -88,22 +78,30 @@ class ImagesStep(LongStep):
         "decoded. "
         "The picture should still pass for real, while a fixed classifier no longer sees what it shows."
     )
-    equation = r"y=\mathrm{dec}\bigl(\mathrm{enc}(x)-g(z)\bigr),\ z\sim\mathcal N(\mathrm{enc}(x),\sigma^2 I)"
-    notice = (
-        "Left the image, in the middle the perturbed one, right the noise alone (grey is none). It "
-        "gathers where the "
-        "object is. Choose another draw: the noise varies, its place does not."
+    equation = (
+        Term("y", "The perturbed image", "", "negatives"),
+        Term(r"=\mathrm{dec}(\mathrm{enc}("),
+        Term("x", "The image", "image", "positives"),
+        Term(")-"),
+        Term("g(z)", "The noise", "draw", "noise"),
+        Term(r"),\ z\sim\mathcal{N}(\mathrm{enc}(x),\sigma^2I)"),
     )
     verb = "Perturb"
     title = "Perturbing images"
-    invitation = "Press Perturb."
-    automatic = True
     inputs = ("image_set", "image", "draw", "seed")
     shown = ("image_set", "image", "draw", "seed")
     figures = (
-        (TRIPLETS, "Image, perturbed image, noise"),
-        (OVERLAP, "Does it hit what matters?"),
+        FigureSlot(TRIPLETS, "Image, perturbed image, noise"),
+        FigureSlot(OVERLAP, "Does it hit what matters?"),
     )
+
+    def notice(self) -> str:
+        """Guide to reading the pictures, and what was measured about them."""
+        return (
+            "Left the image, in the middle the perturbed one, right the noise alone (grey is none). Whether "
+            "it gathers where the object is, the second figure measures: compare the share with that of "
+            "random places. Choose another draw: the noise varies, its place hardly."
+        )
 
     def needs_data(self) -> bool:
         """Images have data of their own."""
@@ -123,22 +121,18 @@ class ImagesStep(LongStep):
             callback=callback,
         )
 
-    def request_of(self, panel: Any, request: _Request) -> _Drawn:
+    def request_of(self, panel: Any, request: Run) -> _Drawn:
         """The triplets show one draw of the noise, the overlap all."""
         return _Drawn(request, self.settings.draw - 1 if panel.spec is TRIPLETS else 0)
 
     def remark(self, request: Any) -> str:
-        """What the noise does to the classifier, in numbers."""
-        record = results().get(request)
-        if not isinstance(record, PerturbationRecord):
-            return ""
-        found = record.summary()
+        """Numbers of the noise's effect on the classifier."""
+        numbers = _record(_Drawn(request, 0)).summary()
         return (
-            f"Confidence in the true class **{found['confidence_before']:.0%} → "
-            f"{found['confidence_after']:.0%}**; "
-            f"{found['accepted']:.0%} of the perturbed images still pass for real; "
-            f"{found['overlap']:.0%} of the noise "
-            f"lies on the quarter of the pixels that matters most ({found['overlap_random']:.0%} by chance)."
+            f"Confidence in the true class **{numbers['confidence_before']:.0%} → "
+            f"{numbers['confidence_after']:.0%}**; {numbers['accepted']:.0%} of the perturbed images still "
+            f"pass for real; {numbers['overlap']:.0%} of the noise lies on the quarter of the pixels that "
+            f"matters most ({numbers['overlap_random']:.0%} by chance)."
         )
 
     def code(self) -> str:
@@ -147,8 +141,8 @@ class ImagesStep(LongStep):
         rows = f"list(range({settings.image}, {settings.image + _SHOWN}))"
         return "\n".join(
             [
-                "from acot_core.experiments.perturb import perturb_images",
-                "from acot_core.figures.perturb import plot_overlap, plot_perturbations",
+                "from acot_core.experiments.figure3 import perturb_images",
+                "from acot_core.figures.perturbations import plot_overlap, plot_perturbations",
                 f"result = perturb_images({settings.image_set!r}, rows={rows}, n_draws={_DRAWS}, "
                 f"random_state={settings.seed})",
                 f"plot_perturbations(result, draw={settings.draw - 1}).savefig('perturbations.pdf')",

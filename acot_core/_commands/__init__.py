@@ -1,0 +1,1 @@
+"""The subcommands of `acot`: one module each, with ``main(arguments) -> exit status``."""

@@ -1,0 +1,45 @@
+"""Options of several commands: settings as NAME=VALUE, files checked before the work, progress."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from acot_core._utils.progress import Progress
+
+
+def command_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The parser of ``acot name``, whose help shows a module's docstring as it is written."""
+    return argparse.ArgumentParser(
+        prog=f"acot {name}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Name and value of "NAME=VALUE"; a number or boolean where it is one in JSON."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def check_writable(path: str | os.PathLike[str] | None, option: str) -> None:
+    """Refuse a file that cannot be written, before the work is done."""
+    if path is None:
+        return
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{option}: {path} is no file that can be written")
+
+
+def progress(event: Progress) -> None:
+    """One line on standard error that is written over at each report."""
+    left = "" if event.remaining is None else f", {event.remaining:.0f} s left"
+    print(f"\r{event.stage}: {event.step}/{event.total}{left}    ", end="", file=sys.stderr, flush=True)

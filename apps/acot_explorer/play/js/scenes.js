@@ -1,0 +1,48 @@
+// Six guided scenes, each a sentence and one thing to do; a scene sets the stage, and leaves it to be played with.
+
+const all = {couplings: true, negatives: true, subspace: true, mean: false}
+
+export const SCENES = [
+  {
+    title: "What is a sequence?",
+    text: "Each dot is a frame: three non-negative features scaled to unit length, so a point of this triangle. Dots grow "
+      + "with time. x and y wander, as backgrounds do; z is the cue, and here it grows.",
+    task: "Drag a frame, or draw a sequence of your own.",
+    stage: {preset: "growing", shows: "none", layers: {...all, couplings: false, negatives: false, subspace: false}, mode: "descent"},
+  },
+  {
+    title: "Averages forget",
+    text: "The cross is the average frame. Reverse time and every frame is still there: average and principal direction "
+      + "stay, although the cue now fades where it grew.",
+    task: "Press “Reverse time” and watch what moves.",
+    stage: {preset: "growing", shows: "none", layers: {...all, couplings: false, negatives: false, subspace: false, mean: true}, mode: "descent"},
+  },
+  {
+    title: "An adversary takes what matters",
+    text: "A small WGAN learns noise that, taken from a frame, fools the frame classifier. The squares are what is left: "
+      + "they keep the background and lose the cue.",
+    task: "Press play and follow the squares down.",
+    stage: {preset: "growing", shows: "none", layers: {...all, couplings: false, subspace: false}, mode: "adversary", play: true},
+  },
+  {
+    title: "The plan pairs",
+    text: "Optimal transport couples frames with negatives at the least total cost: each frame meets what the adversary "
+      + "left of frames like it.",
+    task: "Hover over a frame: its partners light up, and the triangle is their average T.",
+    stage: {preset: "growing", shows: "none", layers: {...all, subspace: false}, mode: "descent"},
+  },
+  {
+    title: "U turns",
+    text: "Every point of the disk is a subspace, and the colour its objective. The star walks from PCA to the valley: away "
+      + "from the negatives, along energy that grows.",
+    task: "Drag the ring: can you beat the solver? Then move β₁ and β₂.",
+    stage: {preset: "growing", shows: "value", layers: all, mode: "descent", play: true},
+  },
+  {
+    title: "Does it help?",
+    text: "Sixty sequences, half of them reversed. Their averages and principal directions lie on one heap; their U part, "
+      + "the more the heavier β₂. Below: how often the nearest sequence is of the same class.",
+    task: "Set β₂ to 0 and the classes mix; set it to 30 and they part.",
+    stage: {preset: "growing", shows: "value", layers: {...all, couplings: false}, mode: "descent", classes: "acot"},
+  },
+]

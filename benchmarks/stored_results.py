@@ -1,0 +1,75 @@
+"""Make the results that the explorer comes with: Figures 2 (a)-(d), 4, 5, Table 1, the landscape.
+
+    python -m benchmarks.stored_results [NAME ...] [--cache FOLDER]
+
+All are of the stick figures and drawn from seeds; a second run with the same cache repeats nothing.
+"adversaries" are those of the explorer's default settings for three σ; "sensitivity" and "embedding" are what
+these steps open with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from acot_explorer.cache_keys import AdversaryRequest
+from acot_explorer.page import Explorer
+from acot_explorer.state import Settings
+from acot_explorer.steps.long import LongStep
+from acot_explorer.store import train_adversary
+from acot_explorer.stored import ADVERSARIES, OPENINGS, RESULTS
+
+from acot_core._utils.checkpoints import write_checkpoint
+from acot_core.gan._checkpoint import read_adversary
+
+
+def shortened(path: Path) -> Path:
+    """Round the weights of a saved adversary to 15 bits of mantissa (2e-5 of their size): they zip well."""
+    tensors, metadata = read_adversary(path)
+    for name, tensor in tensors.items():
+        bits = tensor.contiguous().view(torch.int32)
+        tensors[name] = ((bits + 0x80) & ~0xFF).view(torch.float32)
+    return write_checkpoint(path, "acot-adversary", tensors, metadata)
+
+
+def make(name: str, cache: Path) -> Iterator[Path]:
+    """Make one of them as the explorer does; yields the files."""
+    if name in RESULTS:
+        yield RESULTS[name].compute(cache=cache).save(RESULTS[name].file)
+    elif name in OPENINGS:
+        step = Explorer().steps[name]
+        assert isinstance(step, LongStep)
+        record = step.work(step.wanted(), lambda progress: None)
+        yield record.save(next(iter(RESULTS.values())).file.with_name(f"{name}.zip"))
+    else:
+        for path in ADVERSARIES.values():
+            path.unlink(missing_ok=True)  # else the explorer would take it for trained
+        for sigma, path in ADVERSARIES.items():
+            settings = Settings(sigma=sigma)
+            request = AdversaryRequest.of(settings)
+            adversary = train_adversary(request, settings.n_iter, lambda progress: None)
+            yield shortened(adversary.save(path, resumable=False))
+
+
+def main() -> None:
+    """Make all, or those named."""
+    every = [*RESULTS, *OPENINGS, "adversaries"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*every, []], metavar="NAME")
+    parser.add_argument("--cache", type=Path, help="where finished parts are cached; by default nowhere")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with TemporaryDirectory() as folder:
+        for name in arguments.names or every:
+            start = time.perf_counter()
+            for path in make(name, arguments.cache or Path(folder)):
+                kilobytes = path.stat().st_size / 1000
+                print(f"{path.name}: {time.perf_counter() - start:.0f} s, {kilobytes:.0f} kB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

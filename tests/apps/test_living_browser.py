@@ -1,0 +1,107 @@
+"""Living figures in Chromium: time is shared, playing costs the server nothing, numbers are the package's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from acot_explorer.stored import stored
+from app_server import browser_test
+from explorer_page import changed, evaluate, figure, place, setting, shown, slider, titled, until
+
+from acot_core.datasets import load
+from acot_core.experiments.views.one_sequence import subspace_study
+from acot_core.gan.negatives import random_negatives
+
+pytest.importorskip("playwright.sync_api")
+pytestmark = browser_test
+
+QUICK = "negatives=random&n_negatives=20"
+ENERGIES = "energy ‖U′xₜ‖² over frame t"
+
+
+def time(page: Any) -> int:
+    return int(page.evaluate("window.acotTime.frame"))
+
+
+def test_pointing_at_a_frame_moves_the_person_and_every_mark(visit):
+    page = visit(f"step=subspace&{QUICK}")
+    shown(page, 2)
+    page.get_by_role("button", name="Pause").locator("visible=true").click()
+    energy = evaluate(page, ENERGIES, "return model.renderers[1].data_source.data['ordered'][7]")
+    page.mouse.move(*place(page, ENERGIES, 7, energy))
+    until(page, lambda: time(page) == 7)
+    line = page.get_by_role("slider", name="Frame of the sequence").locator("visible=true")
+    assert line.input_value() == "7"
+    mark = "const mark = model.center.find((m) => m.tags?.[0] === 'time-line')"
+    assert evaluate(page, ENERGIES, f"{mark}; return [mark.location, mark.visible]") == [7, True]
+    line.focus()
+    line.press("ArrowRight")  # and the other way round
+    until(page, lambda: evaluate(page, ENERGIES, f"{mark}; return mark.location") == 8)
+
+
+def test_playing_moves_on_by_itself_and_tells_the_server_nothing(visit):
+    page = visit(f"step=subspace&{QUICK}")
+    shown(page, 2)
+    pause = page.get_by_role("button", name="Pause").locator("visible=true")
+    pause.wait_for()  # it plays as soon as it is seen
+    page.evaluate(
+        """window.told = 0
+        Bokeh.documents.forEach((doc) => doc.on_change((event) => window.told += event.sync))"""
+    )
+    seen = set()
+    until(page, lambda: seen.add(time(page)) or len(seen) > 5)
+    assert page.evaluate("window.told") == 0
+    pause.click()
+    stopped = time(page)
+    page.wait_for_timeout(500)
+    assert time(page) == stopped
+
+
+def test_what_a_slider_shows_is_what_the_package_finds(visit):
+    page = visit(f"step=subspace&sequence=3&{QUICK}")
+    before = shown(page)
+    box = slider(page, "Order weight β₂")
+    box.focus()
+    box.press("ArrowRight")
+    changed(page, before)
+    frames = load("stick-figures").streams["pose"][3]
+    negatives = random_negatives([frames], 20, 0).frames[0]
+    for name in ("ordered", "unordered", "pca"):
+        there = evaluate(page, ENERGIES, f"return [...model.renderers[1].data_source.data['{name}']]")
+        here = subspace_study(frames, negatives, beta2=30.0).energies[name]
+        np.testing.assert_allclose(there, here, atol=1e-5)
+    assert setting(page, "beta2") == "30.0"
+
+
+def test_the_figure_follows_a_drag(visit):
+    page = visit(f"step=subspace&{QUICK}")
+    before = shown(page)
+    box = slider(page, "Distortion weight β₁").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    seen = set()
+    for move in range(1, 25):
+        page.mouse.move(box["x"] + box["width"] / 2 + 5 * move, middle)
+        page.wait_for_timeout(60)
+        seen.add(shown(page))
+    page.mouse.up()
+    assert len(seen - {before}) >= 2  # while the button was down
+
+
+def test_a_click_in_the_embedding_opens_the_sequence_and_back_returns(visit):
+    page = visit("step=results&result=figure4")
+    shown(page)
+    points = stored("figure4").to_frame()
+    average = points[points["panel"] == "average"].reset_index(drop=True)
+    others = average[["x", "y"]].to_numpy()
+    apart = [np.sort(np.linalg.norm(others - p, axis=1))[1] for p in others]
+    chosen = int(np.argmax(apart))  # nothing lies on top of it
+    page.mouse.click(*place(page, titled(page, "(b)"), *others[chosen]))
+    page.get_by_text("Data: What does").locator("visible=true").wait_for()
+    assert setting(page, "sequence") == (str(chosen) if chosen else None)
+    page.go_back()
+    page.get_by_text("Paper: What did").locator("visible=true").wait_for()
+    assert figure(page).is_visible()

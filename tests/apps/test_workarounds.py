@@ -1,0 +1,115 @@
+"""What happens without each of `acot_explorer._workarounds`, and with it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import subprocess
+import sys
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import pytest
+from acot_explorer import _workarounds as workarounds
+from acot_explorer import app, page
+from app_server import ROOT
+from panel.util import edit_readonly
+from tornado.websocket import WebSocketClosedError
+
+from benchmarks.explorer_load import resident
+
+glibc = pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="asks glibc"
+)
+
+
+@glibc
+def test_free_memory_goes_back_to_the_system_only_when_trimmed() -> None:
+    used = [b"x" * (60_000 + i % 2) for i in range(2000)]
+    among = used[::20]  # so that holes are left: unasked, glibc gives back what is free at the top only
+    full = resident(os.getpid())
+    del used
+    before = resident(os.getpid())
+    assert before > full - 60
+    workarounds.trim_memory()
+    assert resident(os.getpid()) < before - 60
+    assert len(among) == 100
+
+
+@glibc
+@pytest.mark.parametrize("asked", [True, False])
+def test_large_blocks_leave_holes_by_default(asked: bool) -> None:
+    program = f"""
+import os
+from acot_explorer._workarounds import keep_few_arenas
+from benchmarks.explorer_load import resident
+if {asked}:
+    keep_few_arenas()
+bytes(2**23)  # by default glibc will take blocks of up to this size from its arena from now on
+used = [b"x" * (300_000 + i) for i in range(400)]
+full, among = resident(os.getpid()), used[::20]
+del used
+print(full - resident(os.getpid()))
+"""
+    # dask, which a test may have imported, sets some of glibc's options in the environment.
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=plain, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (float(done.stdout) > 100) == asked
+
+
+def test_the_application_asks_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(app, "keep_few_arenas", lambda: calls.append("arenas"))
+    monkeypatch.setattr(page, "trim_memory", lambda: calls.append("trim"))
+    app.build()
+    page.Explorer().close()
+    assert calls == ["arenas", "trim"]
+
+
+def watchers_of_busy() -> int:
+    return len(pn.state.param.watchers.get("busy", {}).get("value", ()))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"), [(pmui.Page, True), (workarounds.page_of_its_own, False)], ids=["panel", "ours"]
+)
+def test_a_page_watches_the_busy_state_of_the_whole_process(make: Any, told: bool) -> None:
+    before = watchers_of_busy()
+    made = make(title="one of many")
+    assert (watchers_of_busy() > before) == told
+    changes: list[Any] = []
+    made.param.watch(changes.append, "busy")
+    with edit_readonly(pn.state):
+        pn.state.busy = not pn.state.busy  # as Panel does around every callback of every session
+        pn.state.busy = not pn.state.busy
+    assert bool(changes) == told
+
+
+def test_a_refused_file_is_an_unknown_status_by_default() -> None:
+    refusal = {"status": "error", "error": "File x.npz exceeds the limit"}
+    with pytest.raises(ValueError, match="Unknown status"):
+        pmui.FileInput()._handle_msg(refusal)
+    chooser, refused = pmui.FileInput(), []
+    workarounds.hear_refusals(chooser, refused.append)
+    chooser._handle_msg(refusal)
+    assert refused == ["File x.npz exceeds the limit."]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_browser_that_left_is_an_error_by_default(quiet: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def leave() -> None:
+        loop = asyncio.get_running_loop()
+        if quiet:
+            workarounds.quiet_disconnects()
+        context = {"message": "Task exception was never retrieved", "exception": WebSocketClosedError()}
+        loop.call_exception_handler(context)
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(leave())
+    assert ("never retrieved" in caplog.text) != quiet

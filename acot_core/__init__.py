@@ -5,7 +5,9 @@
 `acot.baselines`, `acot.images`, `acot.experiments`, `acot.figures`.
 """
 
+import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,3 +58,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_SUBMODULES})
+
+
+class _OldNames:
+    """Finds the modules of 0.1, which are elsewhere now, when one is imported."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if not name.startswith("acot_core."):
+            return None
+        from acot_core._utils.old_names import find_spec
+
+        return find_spec(name)
+
+
+sys.meta_path.append(_OldNames)

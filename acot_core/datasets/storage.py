@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from acot_core._utils.files import atomic_write
+from acot_core._utils.old_names import getter
 from acot_core.datasets.archives import MAX_BYTES, looks_like_a_bomb, read_arrays, to_float32
 from acot_core.datasets.sequence_dataset import SequenceDataset, check_groups
 from acot_core.datasets.shown import Shown
@@ -242,3 +243,6 @@ def _archive(arrays: dict[str, np.ndarray], compression: int) -> bytes:
 
 def _lengths(sequences: Sequence[Tensor]) -> np.ndarray:
     return np.array([len(s) for s in sequences], np.int64)
+
+
+globals()["__getattr__"] = getter(__name__)  # names of 0.1

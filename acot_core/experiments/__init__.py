@@ -1,6 +1,7 @@
 """Experiments: a configuration in, a record out (Sec. 4). Run them from the shell by
 `acot experiments`."""
 
+from acot_core._utils.old_names import getter
 from acot_core.experiments._factorial import FactorialRecord, factorial
 from acot_core.experiments._protocol.evaluation import LeakError, assert_blind
 from acot_core.experiments._protocol.scores import ScoreRecord
@@ -119,3 +120,5 @@ __all__ = [
     "training_view",
     "transport_study",
 ]
+
+globals()["__getattr__"] = getter(__name__)  # names of 0.1

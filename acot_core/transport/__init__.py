@@ -5,6 +5,7 @@ chooses. All take costs (B, n, m), or one (n, m), and masses a (B, n), b (B, m) 
 and zero on padding; all return a `TransportResult`.
 """
 
+from acot_core._utils.old_names import getter
 from acot_core.transport._emd import emd
 from acot_core.transport._ipot import ipot
 from acot_core.transport._sinkhorn import sinkhorn
@@ -31,3 +32,5 @@ __all__ = [
     "solve",
     "uniform",
 ]
+
+globals()["__getattr__"] = getter(__name__)  # names of 0.1

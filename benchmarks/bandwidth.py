@@ -19,10 +19,10 @@ from acot_core.riemannian.grassmann import projection_kernel
 for name in ("jhmdb-pose", "basic-motions", "japanese-vowels", "planted"):
     data = load(name)
     train = np.flatnonzero(next(iter(data.splits.values())))[:600]
-    clips, labels = next(iter(data.streams.values())), np.asarray(data.labels)[train]
+    sequences, labels = next(iter(data.streams.values())), np.asarray(data.labels)[train]
     for k in (1, 2, 4, 10):
         for pooling in (PCASubspace(k), GRP(k), ACOTPooling(k, negatives="random", random_state=0)):
-            U = torch.from_numpy(pooling.fit_transform([clips[i] for i in train])).double()
+            U = torch.from_numpy(pooling.fit_transform([sequences[i] for i in train])).double()
             overlap = projection_kernel(U, U).numpy()
             apart = k - overlap
             median = float(np.median(apart[np.triu_indices(len(apart), 1)]))

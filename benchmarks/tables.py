@@ -149,7 +149,7 @@ def difference(row: dict[str, Any]) -> str:
 
 def fooling(result: dict[str, Any]) -> str:
     """Fooling rates by setting, features, stream and sigma, and the most a generator could know."""
-    header = ["setting", "features", "stream", "σ", "fooled", "on held-out clips", "knowable"]
+    header = ["setting", "features", "stream", "σ", "fooled", "on held-out sequences", "knowable"]
     return table(
         header,
         [

@@ -81,13 +81,13 @@ def test_training_depends_on_the_number_of_threads_by_rounding_alone() -> None:
 
 def test_what_a_given_adversary_leads_to_does_not_depend_on_threads_by_one_bit() -> None:
     data = load("planted", random_state=0, dimension=256, n_sequences=60)  # wide: products are split
-    clips, labels = data.streams["features"], data.labels
-    given = Adversary(n_iter=20, classifier_iter=20, device="cpu", random_state=0).fit(clips, labels)
+    sequences, labels = data.streams["features"], data.labels
+    given = Adversary(n_iter=20, classifier_iter=20, device="cpu", random_state=0).fit(sequences, labels)
 
     def work() -> list[np.ndarray]:
-        pooled = pooling(adversary=given, negatives="adversarial", n_negatives=20).fit_transform(clips)
+        pooled = pooling(adversary=given, negatives="adversarial", n_negatives=20).fit_transform(sequences)
         scores = GrassmannSVC().fit(pooled, labels).decision_function(pooled)
-        return [given.sample(clips, 20).frames.numpy(), pooled, scores]
+        return [given.sample(sequences, 20).frames.numpy(), pooled, scores]
 
     one, two = on_one_thread_and_two(work)
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
@@ -170,14 +170,14 @@ def test_notebook_and_dashboard_train_the_same_adversary() -> None:
     runner.shutdown()
     assert job.state == "done", job.error
     data = load_dataset(request.data)
-    clips, (train, test) = data.streams[request.stream], data.split()
+    sequences, (train, test) = data.streams[request.stream], data.split()
     in_a_notebook = Adversary(n_iter=60, device="cpu", **request.arguments()).fit(
-        [clips[i] for i in train],
+        [sequences[i] for i in train],
         data.labels[train],
-        held_out=([clips[i] for i in test], data.labels[test]),
+        held_out=([sequences[i] for i in test], data.labels[test]),
     )
     pd.testing.assert_frame_equal(job.result.history_, in_a_notebook.history_, check_exact=True)
-    here, there = (a.sample(clips[:3], 10).frames for a in (in_a_notebook, job.result))
+    here, there = (a.sample(sequences[:3], 10).frames for a in (in_a_notebook, job.result))
     assert torch.equal(here, there)
 
 

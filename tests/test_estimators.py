@@ -1,7 +1,7 @@
 """scikit-learn's own checks (`sklearn.utils.estimator_checks`) for every estimator.
 
 The checks bring a flat table (N, p), and no estimator here takes one: sequences differ in length, subspaces
-are (N, d, k), clips are dicts. Each is therefore checked behind an adapter, which turns a row into such an
+are (N, d, k), several streams dicts. Each is checked behind an adapter, which turns a row into such an
 input and leaves to scikit-learn's `validate_data` what concerns the table itself. All that is the estimator's
 own is checked as it is: parameters, clones, repr, state, pickles, idempotence, order of samples, subsets of
 them, labels, read-only and column-major memory. Checks that an estimator cannot pass are named below, each

@@ -134,13 +134,13 @@ class TestOnCuda:
         np.testing.assert_allclose(projectors[1], projectors[0], atol=1e-4)
 
     def test_memory_stays_within_batch_bytes(self) -> None:
-        clips = [RNG.random((40, 256)).astype(np.float32) for _ in range(400)]
+        sequences = [RNG.random((40, 256)).astype(np.float32) for _ in range(400)]
         for n_bytes in (2**26, 2**28):
             pooling = ACOTPooling(2, negatives="random", device="cuda", batch_bytes=n_bytes, random_state=0)
-            pooling.fit(clips).transform(clips[:8])  # libraries take their workspace
+            pooling.fit(sequences).transform(sequences[:8])  # libraries take their workspace
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
-            pooling.transform(clips)
+            pooling.transform(sequences)
             assert torch.cuda.max_memory_allocated() - before <= n_bytes
 
     def test_the_same_call_gives_the_same_bits(self) -> None:

@@ -151,7 +151,7 @@ class SequenceDataset:
             [
                 pd.DataFrame(
                     {
-                        "clip": np.arange(len(self)),
+                        "sequence": np.arange(len(self)),
                         "stream": stream,
                         "class": [self.class_names[c] for c in self.labels],
                         "n_frames": [len(x) for x in sequences],

@@ -40,12 +40,12 @@ from acot_core.experiments.views.octant_data import (
 )
 from acot_core.experiments.views.one_fit import ClassificationRecord, classification
 from acot_core.experiments.views.one_sequence import (
-    ClipView,
     DatasetView,
+    SequenceView,
     SubspaceStudy,
     TransportStudy,
-    clip_view,
     dataset_view,
+    sequence_view,
     subspace_study,
     transport_study,
 )
@@ -62,7 +62,6 @@ __all__ = [
     "TABLE1",
     "AblationRecord",
     "ClassificationRecord",
-    "ClipView",
     "ComparisonRecord",
     "DatasetView",
     "EmbeddingRecord",
@@ -80,6 +79,7 @@ __all__ = [
     "RetrievalRecord",
     "ScoreRecord",
     "SensitivityRecord",
+    "SequenceView",
     "Study",
     "SubspaceStudy",
     "TableRecord",
@@ -93,7 +93,6 @@ __all__ = [
     "bound_study",
     "bounds_hold",
     "classification",
-    "clip_view",
     "comparison",
     "conditions",
     "dataset_view",
@@ -115,6 +114,7 @@ __all__ = [
     "retrieval",
     "round_study",
     "sensitivity",
+    "sequence_view",
     "subspace_study",
     "train_on_octant",
     "training_view",

@@ -52,7 +52,7 @@ def embedding(
     stream: str | None = None,
     seed: int = 0,
     split: str | None = None,
-    clips: Literal["test", "all"] = "test",
+    sequences: Literal["test", "all"] = "test",
     n_classes: int = 5,
     frames_per_class: int = 40,
     n_neighbors: int = 5,
@@ -67,7 +67,7 @@ def embedding(
     ----------
     stream, seed, split
         One of each; the first stream and split by default.
-    clips : {"test", "all"}
+    sequences : {"test", "all"}
         Test sequences (the fair choice: the adversary saw the labels of the others), or all, as in the paper.
     n_classes, frames_per_class : int
         Of panel (a); as many negatives as frames are shown.
@@ -81,14 +81,14 @@ def embedding(
         As in `acot_core.experiments.ablation`. `Cancelled` is passed on when it comes while the adversary is
         trained: there is nothing to show yet.
     """
-    if clips not in ("test", "all"):
-        raise ValueError(f"clips: expected 'test' or 'all', got {clips!r}")
+    if sequences not in ("test", "all"):
+        raise ValueError(f"sequences: expected 'test' or 'all', got {sequences!r}")
     began = perf_counter()
     chosen = Study.of(dataset, **{**study, "seeds": (seed,), "splits": (split,)}).only(stream)
     source, (stream,) = chosen.source, chosen.streams
     names = source.get(seed).class_names
     part = load_part(source, seed, split, None, chosen.n_folds, chosen.cache)
-    shown = part.test if clips == "test" else np.sort(np.concatenate([part.train, part.test]))
+    shown = part.test if sequences == "test" else np.sort(np.concatenate([part.train, part.test]))
     trained = share_adversary(part, stream, seed, dict(chosen.adversary), chosen.cache, callback)
     clock = Clock("embedding", len(PANELS), callback)
     points, quality = [], []
@@ -129,7 +129,7 @@ def embedding(
             complete = step == len(PANELS)
             break
     config = chosen.config(
-        clips=clips,
+        sequences=sequences,
         n_neighbors=n_neighbors,
         perplexity=perplexity,
         fixed=dict(fixed or {}),

@@ -6,7 +6,6 @@ Each takes a ``theme``, "light" or "dark", and a ``width``: "column" or "page" o
 from acot_core.figures.accuracies import plot_ablation, plot_comparison, plot_plans
 from acot_core.figures.checks import plot_angles, plot_bounds, plot_gradient_check, plot_rounds
 from acot_core.figures.classification import plot_accuracies, plot_confusion
-from acot_core.figures.clips import plot_clip, plot_dataset
 from acot_core.figures.coupling import plot_ipot, plot_plan, plot_plan_row
 from acot_core.figures.descent import plot_energies, plot_terms
 from acot_core.figures.embeddings import plot_embedding
@@ -18,6 +17,7 @@ from acot_core.figures.perturbations import plot_overlap, plot_perturbations
 from acot_core.figures.pictures import plot_pictures
 from acot_core.figures.retrieval import plot_retrieval
 from acot_core.figures.sensitivity import plot_sensitivity
+from acot_core.figures.sequences import plot_dataset, plot_sequence
 from acot_core.figures.style import ROLES, WIDTHS, drawing, format_of, new_figure, render
 from acot_core.figures.training import plot_negatives, plot_training
 
@@ -31,7 +31,6 @@ __all__ = [
     "plot_accuracies",
     "plot_angles",
     "plot_bounds",
-    "plot_clip",
     "plot_comparison",
     "plot_confusion",
     "plot_dataset",
@@ -55,6 +54,7 @@ __all__ = [
     "plot_retrieval",
     "plot_rounds",
     "plot_sensitivity",
+    "plot_sequence",
     "plot_terms",
     "plot_training",
     "render",

@@ -8,7 +8,7 @@ from typing import Any
 from acot_explorer.cache_keys import AdversaryRequest, DataRequest
 from acot_explorer.state import Settings
 
-__all__ = ["OWN_FILE", "adversary_lines", "clip_lines", "dataset_argument", "file_name", "load_lines"]
+__all__ = ["OWN_FILE", "adversary_lines", "dataset_argument", "file_name", "load_lines", "sequence_lines"]
 
 OWN_FILE = "Own file: "
 """How the menu of data sets marks what was uploaded."""
@@ -42,7 +42,7 @@ def file_name(settings: Settings) -> str:
 
 
 def adversary_lines(settings: Settings, n_iter: int) -> list[str]:
-    """Train the adversary on the training clips; needs ``dataset``."""
+    """Train the adversary on the training sequences; needs ``dataset``."""
     arguments = {"n_iter": n_iter, **AdversaryRequest.of(settings).arguments(), "device": "cpu"}
     text = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     return [
@@ -55,8 +55,8 @@ def adversary_lines(settings: Settings, n_iter: int) -> list[str]:
     ]
 
 
-def clip_lines(settings: Settings, n_iter: int | None) -> list[str]:
-    """Frames and negatives of the clip; needs ``dataset``; ``n_iter`` None where no adversary makes them."""
+def sequence_lines(settings: Settings, n_iter: int | None) -> list[str]:
+    """Frames and negatives of the sequence; needs ``dataset``; ``n_iter`` is None without an adversary."""
     name, made = {
         "random": ("RandomNegatives", "RandomNegatives()"),
         "self": ("FramesThemselves", "FramesThemselves()"),

@@ -167,14 +167,14 @@ def test_a_sweep_streams_its_points_marks_the_present_setting_and_stops(visit):
     assert figure(page).count() == 1  # the points that were finished are shown
 
 
-def test_the_embedding_follows_its_controls_and_its_points_name_their_clips(visit):
+def test_the_embedding_follows_its_controls_and_its_points_name_their_sequences(visit):
     page = visit("step=embedding&n_iter=100&n_negatives=20&seed=2")
     before = shown(page)  # it begins by itself
     text = words(page)
     _, content = export(page, "CSV (data)")
     table = pd.read_csv(io.BytesIO(content))
     assert set(table["panel"]) == {"frames", "average", "cot-random", "acot"}
-    assert (table["panel"] == "acot").sum() == 96  # the test clips
+    assert (table["panel"] == "acot").sum() == 96  # the test sequences
     assert set(table.loc[table["panel"] == "frames", "kind"]) == {"frame", "negative"}
     page.get_by_role("slider", name=re.compile("^Subspace dim")).locator("visible=true").press("ArrowRight")
     changed(page, before)

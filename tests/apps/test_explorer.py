@@ -31,7 +31,7 @@ from acot_explorer.jobs import Job, JobRunner
 from acot_explorer.method_map import STEPS, map_svg
 from acot_explorer.page import Explorer
 from acot_explorer.sequences import frames_of, negatives_of
-from acot_explorer.snippets import clip_lines
+from acot_explorer.snippets import sequence_lines
 from acot_explorer.state import PRESETS, Settings
 from acot_explorer.steps.base import NotReady
 from acot_explorer.steps.long import results
@@ -330,7 +330,7 @@ def test_a_failing_job_is_reported_and_the_next_one_runs(caplog):
         raise RuntimeError("boom")
 
     def refuse(callback):
-        raise ValueError("expected more clips")
+        raise ValueError("expected more sequences")
 
     def leave(callback):
         raise SystemExit
@@ -340,7 +340,7 @@ def test_a_failing_job_is_reported_and_the_next_one_runs(caplog):
     wait(lambda: all(job.settled for job in jobs))
     assert [job.state for job in jobs] == ["failed", "failed", "failed", "done"]
     assert jobs[0].error == "RuntimeError: boom"
-    assert jobs[1].error == "expected more clips"
+    assert jobs[1].error == "expected more sequences"
     runner.shutdown()
 
 
@@ -516,8 +516,8 @@ def test_adversaries_are_read_back_when_others_have_taken_their_place_in_memory(
     assert again is not trained
     assert again.get_params() == trained.get_params()
     pd.testing.assert_frame_equal(again.history_, trained.history_)
-    clip = load_dataset(request.data).streams[request.stream][:1]
-    assert torch.equal(again.sample(clip, 30, 0).frames, trained.sample(clip, 30, 0).frames)
+    sequence = load_dataset(request.data).streams[request.stream][:1]
+    assert torch.equal(again.sample(sequence, 30, 0).frames, trained.sample(sequence, 30, 0).frames)
     longer = train_adversary(request, 60, lambda progress: None)
     adversaries().restart(request)
     anew = train_adversary(request, 60, lambda progress: None)
@@ -636,7 +636,7 @@ MOVED = {"sequence": 5, "beta1": 0.5, "beta2": 30.0, "eta": 0.02, "n_subspaces":
          "sigma": 0.05, "lambda1": 0.3, "lambda2": 0.5, "pivot": "frame", "n_iter": 100, "gamma": 0.3,
          "n_negatives": 30, "transport": "ipot", "swept": "eta", "n_seeds": 1,
          "image": 9, "draw": 2}  # fmt: skip
-VARIABLES = {"data": "clip", "adversary": "view", "transport": "plan", "subspace": "study",
+VARIABLES = {"data": "sequence", "adversary": "view", "transport": "plan", "subspace": "study",
              "classification": "result", "sensitivity": "result", "embedding": "result",
              "images": "result"}  # fmt: skip
 
@@ -754,7 +754,7 @@ def test_negatives_of_each_kind_are_those_of_the_pooling_and_of_the_copied_code(
     expected = pooling.sample_negatives([sequences[2]]).frames[0]
     assert torch.equal(negatives_of(request), expected)
     scope: dict[str, Any] = {"dataset": dataset}
-    exec("\n".join(clip_lines(page.settings, None)), scope)
+    exec("\n".join(sequence_lines(page.settings, None)), scope)
     assert torch.equal(scope["negatives"], expected)
     for spec, requested in panels(page, "transport")[2][:2]:
         assert spec.describe(render.record(spec, requested))

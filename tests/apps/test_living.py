@@ -25,8 +25,8 @@ from acot_core.experiments.figure5 import FoolingRecord
 from acot_core.experiments.views.adversary import NegativesView, TrainingView
 from acot_core.experiments.views.one_fit import classification
 from acot_core.experiments.views.one_sequence import (
-    clip_view,
     dataset_view,
+    sequence_view,
     subspace_study,
     transport_study,
 )
@@ -138,7 +138,7 @@ def test_ipot() -> None:
 
 
 def test_frames_and_means() -> None:
-    record = clip_view(people(), "pose", 4)
+    record = sequence_view(people(), "pose", 4)
     chart = shown(Frames(), record)
     order = record.order
     assert len(set(order)) == len(order) == min(96, record.frames.shape[1])
@@ -165,12 +165,12 @@ def test_two_sessions_share_no_model(make: Any) -> None:
 
 def test_zoom_stays_until_the_shape_changes() -> None:
     chart = Frames()
-    chart.show(chart.data(clip_view(people(), "pose", 4)))
+    chart.show(chart.data(sequence_view(people(), "pose", 4)))
     chart.heat.x_range.end = 5
-    chart.show(chart.data(clip_view(people(), "pose", 4)))
+    chart.show(chart.data(sequence_view(people(), "pose", 4)))
     assert chart.heat.x_range.end == 5
     longer = next(i for i, x in enumerate(people().streams["pose"]) if len(x) != len(pair()[0]))
-    chart.show(chart.data(clip_view(people(), "pose", longer)))
+    chart.show(chart.data(sequence_view(people(), "pose", longer)))
     assert chart.heat.x_range.end == len(people().streams["pose"][longer])
 
 
@@ -188,7 +188,7 @@ def test_accuracies_and_confusion() -> None:
     )
     both = table.merge(cells, on=["true", "predicted"])
     assert len(both) == len(table) == len(record.class_names) ** 2
-    np.testing.assert_array_equal(both["clips"], both["count"])
+    np.testing.assert_array_equal(both["sequences"], both["count"])
 
 
 def test_holdings() -> None:

@@ -190,8 +190,8 @@ def test_pool_writes_the_subspaces_of_acot_pooling(tmp_path: Path) -> None:
         "--quiet",
     ]
     assert acot(["pool", *arguments]) == 0
-    clips = data.streams["features"]
-    expected = ACOTPooling(2, negatives="random", n_negatives="2n", random_state=0).fit_transform(clips)
+    sequences = data.streams["features"]
+    expected = ACOTPooling(2, negatives="random", n_negatives="2n", random_state=0).fit_transform(sequences)
     with np.load(out) as saved:
         np.testing.assert_allclose(saved["features"], expected, atol=1e-6)
         np.testing.assert_array_equal(saved["labels"], data.labels)

@@ -107,7 +107,7 @@ def test_a_sequence_does_not_drag_the_others_along() -> None:
     assert frames.untyped_storage().nbytes() == frames.numel() * 4
 
 
-def test_to_frame_has_a_row_for_each_clip_and_stream() -> None:
+def test_to_frame_has_a_row_for_each_sequence_and_stream() -> None:
     table = small(used={"1": np.array([True, False, True])}).to_frame()
     assert table["n_frames"].tolist() == [4, 2, 3]
     assert table["split 1"].tolist() == ["train", "unused", "test"]

@@ -50,7 +50,9 @@ class ClassificationRecord(Record):
     def confusion_frame(self) -> pd.DataFrame:
         """One row per pair of true and predicted class."""
         table = pd.DataFrame(self.confusion, index=self.class_names, columns=self.class_names)
-        return table.rename_axis("true").reset_index().melt("true", var_name="predicted", value_name="clips")
+        return (
+            table.rename_axis("true").reset_index().melt("true", var_name="predicted", value_name="sequences")
+        )
 
 
 def classification(

@@ -1,6 +1,6 @@
 """One sequence from frames to subspace, step by step (Sec. 3.1-3.5): what a slider moves.
 
-`clip_view` shows the frames, `transport_study` the plan between the frames and their negatives (Eqs. 2, 12),
+`sequence_view` shows the frames, `transport_study` the plan between frames and negatives (Eqs. 2, 12),
 `subspace_study` the subspace that Eq. (13) finds from there, beside the one without order and beside PCA.
 All are quick enough to be called at every move of a slider.
 """
@@ -30,7 +30,7 @@ _BINS, _MOST_FEATURES = 8, 96
 
 
 @dataclass(kw_only=True)
-class ClipView(Record):
+class SequenceView(Record):
     """Frames of one sequence: ``frames`` (n, d), its class and number, and the mean frame of its class (d,).
 
     ``peak_class`` (d,) names the class in whose mean course each feature is strongest. ``order`` sorts the
@@ -41,7 +41,7 @@ class ClipView(Record):
     class_mean: np.ndarray
     order: np.ndarray
     peak_class: np.ndarray
-    clip: int
+    sequence: int
     class_name: str
     stream: str
 
@@ -50,8 +50,8 @@ class ClipView(Record):
         return grid_table(["frame", "feature"], activation=self.frames)
 
 
-def clip_view(dataset: SequenceDataset, stream: str, clip: int) -> ClipView:
-    """The frames of sequence number ``clip`` in one stream, and the mean frame of its class.
+def sequence_view(dataset: SequenceDataset, stream: str, sequence: int) -> SequenceView:
+    """The frames of sequence number ``sequence`` in one stream, and the mean frame of its class.
 
     Raises
     ------
@@ -59,25 +59,25 @@ def clip_view(dataset: SequenceDataset, stream: str, clip: int) -> ClipView:
         No such stream or sequence.
     """
     sequences = _stream(dataset, stream)
-    if not 0 <= clip < len(dataset):
-        raise ValueError(f"clip: expected 0 to {len(dataset) - 1}, got {clip}")
-    label = dataset.labels[clip]
+    if not 0 <= sequence < len(dataset):
+        raise ValueError(f"sequence: expected 0 to {len(dataset) - 1}, got {sequence}")
+    label = dataset.labels[sequence]
     mates = [sequences[i].mean(0) for i in np.flatnonzero(dataset.labels == label)]
     order, peak = _feature_order(sequences, dataset.labels)
-    return ClipView(
-        frames=sequences[clip].numpy(),
+    return SequenceView(
+        frames=sequences[sequence].numpy(),
         class_mean=torch.stack(mates).mean(0).numpy(),
         order=order,
         peak_class=np.array(dataset.class_names)[peak],
-        clip=clip,
+        sequence=sequence,
         class_name=dataset.class_names[label],
         stream=stream,
-        config={"dataset": dataset.name, "stream": stream, "clip": clip} | dataset.config,
+        config={"dataset": dataset.name, "stream": stream, "sequence": sequence} | dataset.config,
     )
 
 
 def _feature_order(sequences: list[Tensor], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The features to show, sorted, and the class of each feature (d,): see `ClipView`."""
+    """The features to show, sorted, and the class of each feature (d,): see `SequenceView`."""
     courses = torch.stack([adaptive_avg_pool1d(s.T[None], _BINS)[0] for s in sequences])  # (N, d, bins)
     mean = torch.stack([courses[labels == label].mean(0) for label in np.unique(labels)], 1)  # (d, C, bins)
     flat = mean.flatten(1)

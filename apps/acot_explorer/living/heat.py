@@ -20,7 +20,7 @@ from bokeh.palettes import Blues256, Cividis256, Greens256, Viridis256
 from acot_core.experiments.beyond.landscape import LandscapeRecord
 from acot_core.experiments.methods import METHODS
 from acot_core.experiments.views.one_fit import ClassificationRecord
-from acot_core.experiments.views.one_sequence import ClipView, TransportStudy
+from acot_core.experiments.views.one_sequence import SequenceView, TransportStudy
 from acot_core.figures.coupling import negative_order, plan_name
 from acot_core.figures.style import Theme
 from acot_explorer.living.chart import Chart, Columns, follow_time, hover
@@ -117,7 +117,7 @@ class Frames(_Heat):
         self.model = row([self.heat, means], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
         self.restyle("light")
 
-    def columns(self, record: ClipView) -> dict[str, Columns]:
+    def columns(self, record: SequenceView) -> dict[str, Columns]:
         """Frames (features down, frames across), and the two means."""
         means = {
             "place": np.arange(len(record.order)) + 0.5,
@@ -128,7 +128,7 @@ class Frames(_Heat):
         }
         return self.send(record.frames.T[record.order]) | {"rows": means}
 
-    def adjust(self, record: ClipView) -> None:
+    def adjust(self, record: SequenceView) -> None:
         """The scale ends where all but a few activations do; each block of features bears its class."""
         shown = record.frames[:, record.order]
         self.mapper.high = float(np.quantile(shown, 0.995)) or 1.0

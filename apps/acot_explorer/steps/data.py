@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from acot_core.experiments.views.one_sequence import ClipView, DatasetView, clip_view, dataset_view
-from acot_core.figures.clips import plot_clip, plot_dataset
+from acot_core.experiments.views.one_sequence import DatasetView, SequenceView, dataset_view, sequence_view
+from acot_core.figures.sequences import plot_dataset, plot_sequence
 from acot_explorer.cache_keys import DataRequest, SequenceRequest
 from acot_explorer.equations import Term
 from acot_explorer.figure_panel import FigureSlot
@@ -30,17 +30,17 @@ class _Request:
     sequence: int
 
 
-def _clip(request: _Request) -> ClipView:
-    return clip_view(load_dataset(request.data), request.stream, request.sequence)
+def _sequence(request: _Request) -> SequenceView:
+    return sequence_view(load_dataset(request.data), request.stream, request.sequence)
 
 
 def _dataset(request: _Request) -> DatasetView:
     return dataset_view(load_dataset(request.data), request.stream)
 
 
-def _describe_clip(view: ClipView) -> str:
+def _describe_sequence(view: SequenceView) -> str:
     n, d = view.frames.shape
-    return f"Heat map of sequence {view.clip}, class {view.class_name}: {n} frames of {d} features"
+    return f"Heat map of sequence {view.sequence}, class {view.class_name}: {n} frames of {d} features"
 
 
 def _describe_dataset(view: DatasetView) -> str:
@@ -69,7 +69,7 @@ _NOTICES = {
     ),
 }
 
-SEQUENCE = FigureSpec("clip", _clip, plot_clip, _describe_clip, wide=True)
+SEQUENCE = FigureSpec("sequence", _sequence, plot_sequence, _describe_sequence, wide=True)
 DATASET = FigureSpec("dataset", _dataset, plot_dataset, _describe_dataset, wide=True)
 
 
@@ -139,11 +139,11 @@ class DataStep(Step):
         settings = self.settings
         return "\n".join(
             [
-                "from acot_core.experiments import clip_view, dataset_view",
-                "from acot_core.figures import plot_clip, plot_dataset",
+                "from acot_core.experiments import sequence_view, dataset_view",
+                "from acot_core.figures import plot_sequence, plot_dataset",
                 *load_lines(settings),
-                f"clip = clip_view(dataset, {settings.stream!r}, {settings.sequence})",
-                "plot_clip(clip, width='page').savefig('clip.pdf')",
+                f"sequence = sequence_view(dataset, {settings.stream!r}, {settings.sequence})",
+                "plot_sequence(sequence, width='page').savefig('sequence.pdf')",
                 f"overview = dataset_view(dataset, {settings.stream!r})",
                 "plot_dataset(overview, width='page').savefig('dataset.pdf')",
             ]

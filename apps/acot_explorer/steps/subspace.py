@@ -14,7 +14,7 @@ from acot_explorer.living import charts
 from acot_explorer.people import PERSON, PersonRequest, person_slot
 from acot_explorer.render import FigureSpec, record
 from acot_explorer.sequences import frames_of, negatives_of
-from acot_explorer.snippets import clip_lines, load_lines
+from acot_explorer.snippets import load_lines, sequence_lines
 from acot_explorer.steps.base import OF_NEGATIVES, NotReady, Step, sequence_request
 
 __all__ = ["SubspaceStep"]
@@ -139,7 +139,7 @@ class SubspaceStep(Step):
                 "from acot_core.experiments import subspace_study",
                 "from acot_core.figures import plot_energies, plot_terms",
                 *load_lines(settings),
-                *clip_lines(settings, self.host.session.iterations_used()),
+                *sequence_lines(settings, self.host.session.iterations_used()),
                 f"study = subspace_study(frames, negatives, {weights}, method={settings.transport!r})",
                 "plot_energies(study, width='page').savefig('energies.pdf')",
                 "plot_terms(study, width='page').savefig('objective.pdf')",

@@ -15,7 +15,7 @@ from acot_explorer.living.heat import Plan
 from acot_explorer.people import PERSON, PersonRequest, person_slot
 from acot_explorer.render import FigureSpec, record
 from acot_explorer.sequences import frames_of, negatives_of
-from acot_explorer.snippets import clip_lines, load_lines
+from acot_explorer.snippets import load_lines, sequence_lines
 from acot_explorer.steps.base import OF_NEGATIVES, Step, sequence_request
 
 __all__ = ["TransportStep"]
@@ -125,7 +125,7 @@ class TransportStep(Step):
                 "from acot_core.experiments import transport_study",
                 "from acot_core.figures import plot_ipot, plot_plan",
                 *load_lines(settings),
-                *clip_lines(settings, n_iter),
+                *sequence_lines(settings, n_iter),
                 f"plan = transport_study(frames, negatives, method={settings.transport!r})",
                 "plot_plan(plan, width='page').savefig('plan.pdf')",
                 f"ipot = transport_study(frames, negatives, trace={_TRACE})",

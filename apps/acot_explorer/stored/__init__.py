@@ -108,7 +108,7 @@ RESULTS: dict[str, Result] = {
         ),
         Result(
             "figure4", "Figure 4 (a)-(d)", EmbeddingRecord, embedding,
-            {"stream": "pose", "seed": 0, "clips": "all"},
+            {"stream": "pose", "seed": 0, "sequences": "all"},
             "The paper (JHMDB, I3D): negatives lie close to the data; adversarial contrast separates the "
             "classes more than averages and more than random contrast.",
         ),

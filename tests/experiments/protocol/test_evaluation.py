@@ -44,7 +44,7 @@ def test_a_leaked_label_raises_leak_error(leak: bool) -> None:
     _, test = dataset.split()
 
     def predict(labels: np.ndarray) -> np.ndarray:
-        """Correct or not, clip by clip, put back into predicted labels through the accuracy's own truth."""
+        """Correct or not, by sequence, put back into predicted labels through the accuracy's own truth."""
         study = Study(Source.of(with_labels(dataset, labels, leak)), seeds=(0,), classifier=LINEAR)
         cell = {
             "dataset": None, "name": "average", "setting": {}, "seed": 0, "split": None, "stream": "features",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from acot_core.experiments.views.one_sequence import ClipView, DatasetView
+from acot_core.experiments.views.one_sequence import DatasetView, SequenceView
 from acot_core.figures.style import ROLES, Theme, drawing, integer_ticks, legend_below, new_figure, shortened
 
 
-def plot_clip(record: ClipView, *, theme: Theme = "light", width: str = "column") -> Figure:
+def plot_sequence(record: SequenceView, *, theme: Theme = "light", width: str = "column") -> Figure:
     """The sequence's frames as a heat map (time to the right), beside its mean and its class's mean."""
     with drawing(theme) as ink:
         figure, (heat, mean) = new_figure(1, 2, width=width, aspect=1.0, sharey=True, width_ratios=(2.6, 1.0))
@@ -17,7 +17,7 @@ def plot_clip(record: ClipView, *, theme: Theme = "light", width: str = "column"
         image = heat.imshow(frames.T, aspect="auto", vmin=0, vmax=np.quantile(frames, 0.995), cmap="viridis")
         heat.grid(False)
         heat.set(xlabel="frame t", ylabel="features by class and time of their peak",
-                 title=f"Sequence {record.clip}, {record.class_name}")  # fmt: skip
+                 title=f"Sequence {record.sequence}, {record.class_name}")  # fmt: skip
         names, first = np.unique(record.peak_class[record.order], return_index=True)
         heat.set_yticks(first, [shortened(name, 12) for name in names])
         integer_ticks(heat.xaxis)

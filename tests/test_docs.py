@@ -86,6 +86,14 @@ def test_a_page_measures_nothing_by_hand():
             assert re.findall(r"\d+(?:\.\d+)? ?(?:%|ms\b)|± ?\d", text) == [], name
 
 
+def test_every_number_of_the_limits_has_its_command():
+    items = re.split(r"^- ", TEXTS["limits.md"], flags=re.M)[1:]
+    measured = [item for item in items if re.search(r"\d ?(?:%|dB|MB)|\de-\d", item)]
+    assert len(measured) >= 6
+    shown = re.compile(r"`(?:acot|make|python) [^`]+`|\(results/|\(a test holds it\)")
+    assert [item for item in measured if not shown.search(item)] == []
+
+
 @pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if pages.examples(text)])
 def test_the_examples_of_a_page_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

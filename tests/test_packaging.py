@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -71,6 +72,25 @@ def test_sdist_and_wheel_are_small_and_pass_the_checks_of_the_index(shipped, tmp
 def test_a_second_build_gives_the_same_bytes(shipped, tmp_path):
     again = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in built(tmp_path)}
     assert again == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in shipped}
+
+
+def test_the_pictures_and_links_of_readme_have_addresses_on_the_index(tmp_path, monkeypatch):
+    """Built where a release is, README shows files of that very commit; each of them is in the repository."""
+    monkeypatch.setitem(ENVIRONMENT, "GITHUB_REPOSITORY", "some/where")
+    monkeypatch.setitem(ENVIRONMENT, "GITHUB_SHA", "0123abc")
+    sdist, wheel = sorted(built(tmp_path), key=lambda path: path.suffix)
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        told = archive.read(name).decode()
+    with tarfile.open(sdist) as packed:
+        (name,) = (name for name in packed.getnames() if name.endswith("/PKG-INFO") and name.count("/") == 1)
+        assert packed.extractfile(name).read().decode().partition("\n\n")[2] == told.partition("\n\n")[2]
+    pictures = re.findall(r"!\[.*?\]\(https://raw\.githubusercontent\.com/some/where/0123abc/([^)]+)", told)
+    links = re.findall(r"\]\(https://github\.com/some/where/blob/0123abc/([^)]+)\)", told)
+    assert len(pictures) == (ROOT / "README.md").read_text(encoding="utf-8").count("![") > 3
+    assert len(links) > 15
+    assert [path for path in pictures + links if not (ROOT / path).exists()] == []
+    assert re.findall(r"\]\((?!https?:)([^)]+)", told) == []
 
 
 def test_every_file_of_the_packages_is_shipped(shipped):

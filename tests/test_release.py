@@ -87,7 +87,7 @@ def test_the_container_runs_as_a_user_without_rights_and_looks_after_its_health(
     assert any(line.startswith("HEALTHCHECK") for line in last)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert ignored[0] == "*"
-    packages = ["pyproject.toml", "README.md", "LICENSE", "acot_core", "apps"]
+    packages = ["pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "acot_core", "apps"]
     assert all(f"!{name}" in ignored for name in packages)
 
 

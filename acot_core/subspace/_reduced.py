@@ -194,8 +194,8 @@ class ReducedObjective(Objective):
         """
         q, p = self.metric.shape[1], self.objective.n_responses
         U = V.new_empty(len(V), objective.frames.shape[2], V.shape[2])
-        partners, C = objective.as_frames_and_negatives(V[:, :p])
-        for at, rows in blocks(objective.frames, partners):
+        C = objective.spread(V[:, :p])
+        for at, rows in blocks(objective.frames, objective.partners):
             U[at] = (C[at].mT @ rows).mT  # ((k,p) @ (p,d))' -> (d,k)
         if self.initial is not None:
             U += self.initial.to(V) @ V[:, p:q]
@@ -206,7 +206,7 @@ class ReducedObjective(Objective):
 
 def _gram(objective: ACOTObjective) -> Tensor:
     """ZZ' (B, p, p)."""
-    p = objective.n_responses
+    objective, p = objective.with_images(), objective.n_responses
     G = objective.frames.new_empty(len(objective), p, p, dtype=torch.float64)
     for at, rows in blocks(objective.frames, objective.partners):
         _symmetric(rows, G[at])  # (p,d) @ (d,p) -> (p,p)
@@ -215,7 +215,7 @@ def _gram(objective: ACOTObjective) -> Tensor:
 
 def _responses(objective: ACOTObjective, U: Tensor) -> Tensor:
     """ZU (B, p, k), in double precision."""
-    U = U.double()
+    objective, U = objective.with_images(), U.double()
     E = U.new_empty(len(U), objective.n_responses, U.shape[2])
     for at, rows in blocks(objective.frames, objective.partners):
         torch.bmm(rows, U[at], out=E[at])  # (p,d) @ (d,k) -> (p,k)

@@ -151,34 +151,34 @@ class ACOTObjective(Objective):
         assert partners is not None
         of_frames, of_partners = square_norms or (_square_norms(frames), _square_norms(partners))
         self.frame_norm = (self.weights * of_frames).sum(1)  # (1/n) ||X||^2, (B,)
-        self.plan = self.negative_norms = self._image_plan = None
+        self.plan = self.negative_norms = self.image_plan = None
         if plan is None:
             self.image_norm = (self.weights * of_partners).sum(1)  # (1/n) ||T||^2, (B,)
         elif ground_cost == "sqeuclidean":
             self.image_norm = (plan.sum(1) * of_partners).sum(1)
-            self._image_plan = plan
+            self.image_plan = plan
         else:
             self.plan, self.negative_norms = plan, of_partners
             self.image_norm = torch.zeros_like(self.frame_norm)
-        self.frames, self._partners = frames, partners  # of which the rows of Z are made
+        self.frames, self.partners = frames, partners
 
     def __len__(self) -> int:
         return len(self.weights)
 
-    @property
-    def partners(self) -> Tensor:
-        """The rows of Z after the frames: images, or negatives; images of a plan are made when asked for."""
-        if self._image_plan is not None:
-            self._partners = barycentric_images(self._image_plan, self._partners)
-            self._image_plan = None
-        return self._partners
+    def with_images(self) -> Self:
+        """The same objective with the images in place of the negatives: fewer rows, where it is used often."""
+        if self.image_plan is None:
+            return self
+        other = copy.copy(self)
+        other.partners, other.image_plan = barycentric_images(self.image_plan, self.partners), None
+        return other
 
-    def as_frames_and_negatives(self, C: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows and coefficients of Z'C, C (B, p, k), that need no images: (B, m, d) and (B, n + m, k)."""
-        if self._image_plan is None:
-            return self._partners, C
-        n, share = self._image_plan.shape[1], _shares(self._image_plan).to(C)
-        return self._partners, torch.cat([C[:, :n], share.mT @ C[:, n:]], 1)
+    def spread(self, C: Tensor) -> Tensor:
+        """Coefficients of [frames; partners] for those of the rows Z, C (B, p, k), whose images are means."""
+        if self.image_plan is None:
+            return C
+        n = self.image_plan.shape[1]
+        return torch.cat([C[:, :n], _shares(self.image_plan).to(C).mT @ C[:, n:]], 1)
 
     @property
     def kinked(self) -> bool:
@@ -187,14 +187,13 @@ class ACOTObjective(Objective):
 
     def to(self, dtype: torch.dtype) -> Self:
         """The same objective in another precision."""
-        _ = self.partners  # fewer rows than the negatives, as a rule
         return self._each(lambda value: value.to(dtype))
 
     def without_rows(self) -> Self:
         """The part that needs responses only: `response_value`, `response_gradient`, `make_line`."""
         smaller = copy.copy(self)
-        smaller.frames, smaller._partners = self.frames[:, :0], self._partners[:, :0]
-        smaller._image_plan = None
+        smaller.frames, smaller.partners = self.frames[:, :0], self.partners[:, :0]
+        smaller.image_plan = None
         return smaller
 
     @property
@@ -204,11 +203,14 @@ class ACOTObjective(Objective):
 
     def responses(self, U: Tensor) -> Tensor:
         """E = ZU for U (B, d, k): (B, p, k)."""
-        return torch.cat([self.frames @ U, self.partners @ U], 1)
+        below = self.partners @ U
+        if self.image_plan is not None:
+            below = _shares(self.image_plan).to(below) @ below
+        return torch.cat([self.frames @ U, below], 1)
 
     def combine(self, C: Tensor) -> Tensor:
         """Z'C for coefficients C (B, p, k): (B, d, k)."""
-        n = self.weights.shape[1]
+        n, C = self.weights.shape[1], self.spread(C)
         # C'Z instead of Z'C: many times faster for few columns on a CPU.
         return (C[:, :n].mT @ self.frames + C[:, n:].mT @ self.partners).mT
 

@@ -74,6 +74,8 @@ def solve_subspaces(
     """
     check_choice("solver", solver, ("rcg", "pymanopt"))
     check_choice("coordinates", coordinates, ("auto", "ambient"))
+    if gram is None or isinstance(initial, Tensor):  # else no step needs the images themselves
+        objective = objective.with_images()
     d = objective.frames.shape[2]
     k = initial.shape[2] if isinstance(initial, Tensor) else int(initial)
     if solver == "rcg" and coordinates == "auto" and objective.n_responses + k < d:
@@ -83,7 +85,7 @@ def solve_subspaces(
         if "point" in history:
             history["point"] = torch.stack([reduced.lift(objective, point) for point in history["point"]])
         return replace(result, point=reduced.lift(objective, result.point), history=history)
-    objective = objective.to(torch.float64)
+    objective = objective.with_images().to(torch.float64)
     if not isinstance(initial, Tensor):
         initial = principal_subspace(objective.frames, objective.weights > 0, k)
     descend = conjugate_gradient if solver == "rcg" else pymanopt_conjugate_gradient

@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "apps")]
 
 @pytest.fixture(scope="module")
 def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The recipe of README, "Serving it to others"."""
+    """The command of docs/guides/serving.md."""
     log = tmp_path_factory.mktemp("exposed") / "log.txt"
     with serve(
         log, "--prefix", "acot", "--allow-websocket-origin", "acot.example.org", "--use-xheaders",

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "docs/start.md", *sorted((ROOT / "docs/guides").glob("*.md"))]
 NAMED = {command for page in PAGES for command in pages.commands(page.read_text(encoding="utf-8"))}
 
-QUICK = "--adversary n_iter=2 --adversary classifier_iter=5 --adversary hidden=8 --jobs 1 --quiet"
+BRIEF = "--adversary n_iter=2 --adversary classifier_iter=5 --adversary hidden=8 --quiet"
+QUICK = f"{BRIEF} --jobs 1"
 ONE = f"--seeds 1 --cache cache {QUICK}"
 SWEEP = f"--dataset mine.npz {ONE}"
 FEW = f"--method acot --method average {SWEEP}"
@@ -27,7 +28,7 @@ RUN = {
     "acot pool mine.npz --out subspaces.npz": "--negatives random --quiet",
     "acot experiments compare --tune": f"--tune-seeds 1 --folds 2 {FEW}",
     "acot experiments conditions": f"--condition 'as generated' --method average {ONE}",
-    "acot experiments embedding": f"--dataset mine.npz --cache cache {QUICK}",
+    "acot experiments embedding": f"--dataset mine.npz --cache cache {BRIEF}",
     "acot experiments evaluate": f"--folds 2 {SWEEP}",
     "acot experiments factorial": SWEEP,
     "acot experiments landscape": SWEEP,
@@ -90,8 +91,8 @@ def folder(tmp_path, monkeypatch):
         tmp_path / "mine.npz",
         features=np.concatenate(sequences),
         lengths=[len(sequence) for sequence in sequences],
-        labels=np.arange(36) % 3,
-        class_names=["a", "b", "c"],
+        labels=np.arange(36) % 6,
+        class_names=list("abcdef"),
     )
     for i in range(4):
         place = tmp_path / "videos" / "ab"[i % 2]

@@ -166,7 +166,7 @@ class ACOTObjective(Objective):
         return len(self.weights)
 
     def with_images(self) -> Self:
-        """The same objective with the images in place of the negatives: fewer rows, where it is used often."""
+        """The same objective with the images in place of the negatives: fewer rows."""
         if self.image_plan is None:
             return self
         other = copy.copy(self)

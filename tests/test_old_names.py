@@ -30,7 +30,7 @@ acot_core.cuda_graph GraphedIteration fastest_iteration
 acot_core.datasets.planted planted stratified_mask
 acot_core.datasets.storage read_folder
 acot_core.entropic ipot sinkhorn
-acot_core.experiments AngleStudy BatchStudy BoundStudy GradientCheck RoundStudy
+acot_core.experiments AngleStudy BatchStudy BoundStudy ClipView GradientCheck RoundStudy clip_view
 acot_core.experiments.ablation AblationRecord ablation make_plan
 acot_core.experiments.bounds BoundStudy bound_study
 acot_core.experiments.cells classifier_key fuse_cell fusion_key score_cell train_cell
@@ -59,6 +59,8 @@ acot_core.experiments.scores ScoreRecord collect confidence plan_config
 acot_core.experiments.sensitivity FIGURE2 SensitivityRecord sensitivity
 acot_core.experiments.sweep Cell digest run_cells
 acot_core.experiments.training NegativesView TrainingView negatives_view training_view
+acot_core.figures plot_clip
+acot_core.figures.clips plot_clip plot_dataset
 acot_core.figures.perturb COLUMNS plot_overlap plot_perturbations
 acot_core.files atomic_write
 acot_core.frame_classifier accuracy fooling_rate linear misclassification_rate train_frame_classifier

@@ -26,7 +26,7 @@ MOVED = {
     "datasets.planted": "datasets._planted",
     "datasets.storage": "datasets.folders",
     "entropic": "transport",
-    "experiments": "experiments.record",
+    "experiments": "experiments.record experiments.views.one_sequence",
     "experiments.ablation": "experiments.table1",
     "experiments.bounds": "experiments.views.bounds",
     "experiments.cells": "experiments._protocol.cells experiments._protocol.classifiers",
@@ -51,6 +51,8 @@ MOVED = {
     "experiments.sensitivity": "experiments.figure2",
     "experiments.sweep": "experiments._protocol.sweep",
     "experiments.training": "experiments.views.adversary",
+    "figures": "figures.sequences",
+    "figures.clips": "figures.sequences",
     "figures.perturb": "figures.perturbations",
     "files": "_utils.files",
     "frame_classifier": "gan.frame_classifier",
@@ -78,16 +80,19 @@ MOVED = {
 }
 RENAMED = {
     **dict.fromkeys(("AngleStudy", "BatchStudy", "BoundStudy", "GradientCheck", "RoundStudy"), "TableRecord"),
+    "ClipView": "SequenceView",
     "FAITHFUL": "PAPER",
     "Judged": "Evaluated",
     "KeptNegatives": "CachedNegatives",
     "Plan": "Study",
     "RCGResult": "DescentResult",
     "TransportPlan": "TransportResult",
+    "clip_view": "sequence_view",
     "judge": "evaluate_entries",
     "keep_adversary": "cached_adversary",
     "mlp": "MLP",
     "one_thread": "single_threaded",
+    "plot_clip": "plot_sequence",
     "side_by_side": "parallel_map",
 }
 

@@ -3,6 +3,7 @@
 Each takes a ``theme``, "light" or "dark", and a ``width``: "column" or "page" of the paper, or "slide".
 """
 
+from acot_core._utils.old_names import getter
 from acot_core.figures.accuracies import plot_ablation, plot_comparison, plot_plans
 from acot_core.figures.checks import plot_angles, plot_bounds, plot_gradient_check, plot_rounds
 from acot_core.figures.classification import plot_accuracies, plot_confusion
@@ -59,3 +60,5 @@ __all__ = [
     "plot_training",
     "render",
 ]
+
+globals()["__getattr__"] = getter(__name__)  # names of 0.1

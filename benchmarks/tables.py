@@ -278,6 +278,20 @@ def explorer(result: dict[str, Any]) -> str:
     return "\n\n".join(text)
 
 
+def newcomer(result: dict[str, Any]) -> str:
+    """From a clean clone to the first picture."""
+    environment = result["environment"]
+    rows = [
+        ["the page answers", f"{result['seconds_to_page']:.0f}"],
+        ["its first figure stands in the browser", f"{result['seconds_to_picture']:.0f}"],
+    ]
+    words = (
+        f"Python {environment['python']}, {environment['cpus']} cores, for which {result['load_before']:.1f} "
+        f"other processes waited; packages from a mirror, {environment['torch']} of torch."
+    )
+    return table(["from `git clone` and `make explore` until", "seconds"], rows) + "\n\n" + words
+
+
 _MEASURES = ("1-NN accuracy", "mean average precision", "precision at 10")
 
 
@@ -365,6 +379,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "fooling": fooling,
     "adversary": adversary,
     "explorer": explorer,
+    "newcomer": newcomer,
 }
 """How the results of each file become a table."""
 

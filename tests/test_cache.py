@@ -36,4 +36,4 @@ def test_a_value_is_made_once_by_one_thread() -> None:
 
     with pytest.raises(KeyError, match="e"):
         cached(memory, "e", fail, 2)
-    assert cached(memory, "e", make, 2) == 4  # a failure is not kept
+    assert cached(memory, "e", make, 2) == 4  # a failure is not cached

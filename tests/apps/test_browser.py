@@ -114,7 +114,7 @@ def test_training_shows_its_curve_pauses_resumes_and_stops(visit):
     page.get_by_role("button", name=f"Resume from {done + 20}").click()
     page.get_by_role("button", name=re.compile("^Stop")).click()
     page.get_by_role("button", name="Train", exact=True).wait_for()
-    assert shown(page, 1)  # what was trained is kept and can be used
+    assert shown(page, 1)  # what was trained can be used
 
 
 def test_training_under_way_survives_a_reload(visit):

@@ -554,14 +554,14 @@ def test_an_adversary_whose_file_was_taken_away_is_trained_anew_and_a_full_disk_
 def test_the_file_of_a_forgotten_adversary_is_removed():
     request = AdversaryRequest.of(Settings(seed=6, **QUICK))
     adversary = train_adversary(request, 20, lambda progress: None)
-    kept, folder = Adversaries(), cache_folder(request.data) / "adversaries"
+    cached, folder = Adversaries(), cache_folder(request.data) / "adversaries"
     before = set(folder.iterdir())
-    kept.put(request, adversary)
+    cached.put(request, adversary)
     (file,) = set(folder.iterdir()) - before
-    kept.put(request, adversary)
+    cached.put(request, adversary)
     assert not file.exists()
     assert len(set(folder.iterdir()) - before) == 1
-    del kept
+    del cached
     gc.collect()
     assert set(folder.iterdir()) == before
 

@@ -82,9 +82,9 @@ def test_adversaries_are_trained_once_and_shared(tmp_path: Path) -> None:
 def test_cached_negatives_equal_the_adversarys_and_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     part = load_part(Source.of(tiny()), 0, None, None, 3, None)
     adversary = share_adversary(part, "features", 0, FAST, None)
-    kept = CachedNegatives.of(adversary)
-    assert kept.is_fitted
-    assert kept.get_params() == adversary.get_params()
+    cached = CachedNegatives.of(adversary)
+    assert cached.is_fitted
+    assert cached.get_params() == adversary.get_params()
     drawn: list[int] = []
     draw = Adversary._draw
 
@@ -98,17 +98,17 @@ def test_cached_negatives_equal_the_adversarys_and_are_drawn_once(monkeypatch: p
     monkeypatch.setattr(Adversary, "_draw", count)
     for _ in range(2):
         for asked, frames in zip(requests, expected, strict=True):
-            np.testing.assert_array_equal(kept.sample(*asked).frames, frames)
+            np.testing.assert_array_equal(cached.sample(*asked).frames, frames)
     assert len(drawn) == len(requests)
     # Another adversary draws its own; memory is bounded, and what was dropped is drawn again.
     other = CachedNegatives.of(share_adversary(part, "features", 0, {**FAST, "sigma": 0.1}, None))
     assert not np.array_equal(other.sample(x, 5, 0).frames, expected[0])
     monkeypatch.setattr(cached_negatives, "_BYTES", 1)
-    kept.sample(x, 7, 0)
+    cached.sample(x, 7, 0)
     assert len(cached_negatives._NEGATIVES) == 1
     drawn.clear()
     for asked, frames in zip(requests, expected, strict=True):
-        np.testing.assert_array_equal(kept.sample(*asked).frames, frames)
+        np.testing.assert_array_equal(cached.sample(*asked).frames, frames)
     assert len(drawn) == len(requests)
 
 

@@ -370,6 +370,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "retrieval_japanese_vowels": retrieval,
     "factorial_jhmdb_pose": factorial,
     "factorial_planted": factorial,
+    "factorial_msr_action3d": factorial,
     "table1_jhmdb_video": table1,
     "landscape_planted": landscape,
     "conditions_planted": conditions,

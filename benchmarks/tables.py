@@ -371,6 +371,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "factorial_jhmdb_pose": factorial,
     "factorial_planted": factorial,
     "factorial_msr_action3d": factorial,
+    "factorial_japanese_vowels": factorial,
     "table1_jhmdb_video": table1,
     "landscape_planted": landscape,
     "conditions_planted": conditions,

@@ -154,7 +154,7 @@ def _compare(options: argparse.Namespace) -> Outcome:
     methods = tuple(options.method or experiments.COMPARED)
     record = experiments.comparison(
         options.dataset, methods=methods, splits=options.split, with_mean=options.with_mean,
-        fixed=_fixed_k(options, methods),
+        fixed=_fixed(options, methods),
         **_tuned(options),
     )  # fmt: skip
     tables = {
@@ -173,7 +173,7 @@ def _retrieval(options: argparse.Namespace) -> Outcome:
     record = experiments.retrieval(
         options.dataset, methods=methods, splits=options.split, tune=options.tune,
         tune_seeds=options.tune_seeds, per_class=options.per_class, unseen=options.unseen,
-        fixed=_fixed_k(options, methods), **_study(options), **_streams(options),
+        fixed=_fixed(options, methods), **_study(options), **_streams(options),
     )  # fmt: skip
     tables = {"Retrieval, in % (silhouette x 100), mean over seeds": record.summary()}
     if record.complete and "acot" in methods:
@@ -199,8 +199,15 @@ def _factorial(options: argparse.Namespace) -> Outcome:
     return record, tables, figures.plot_factorial
 
 
-def _fixed_k(options: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, int]]:
-    return {m: _k(options) for m in methods if options.k and experiments.METHODS[m].kind == "subspace"}
+def _fixed(options: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, int]]:
+    """What is not searched: k of every subspace, folds of the adversary where there is one."""
+    fixed: dict[str, dict[str, int]] = {}
+    for name in methods:
+        how = experiments.METHODS[name]
+        fixed[name] = _k(options) if how.kind == "subspace" else {}
+        if options.cross_fit and how.needs_adversary(how.defaults):
+            fixed[name]["cross_fit"] = options.cross_fit
+    return fixed
 
 
 def _sensitivity(options: argparse.Namespace) -> Outcome:
@@ -259,11 +266,11 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.Namespace], Outcome]]] = 
     "table1": ("Table 1: what each module adds", f"{_DATA} {_SWEEP} {_TUNING} --classifier", _table1),
     "compare": (
         "Tables 2 and 3: the full model and other methods",
-        f"{_DATA} {_SWEEP} {_TUNING} --with-mean --method", _compare,
+        f"{_DATA} {_SWEEP} {_TUNING} --with-mean --method --cross-fit", _compare,
     ),
     "retrieval": (
         "representations compared without a classifier: nearest neighbours, rankings, clusters",
-        f"{_DATA} {_SWEEP} --tune --tune-seeds --folds --method --per-class --unseen", _retrieval,
+        f"{_DATA} {_SWEEP} --tune --tune-seeds --folds --method --per-class --unseen --cross-fit", _retrieval,
     ),
     "factorial": (
         "what each term of Eq. (10) buys: negatives x plan x order x beta1", f"{_DATA} {_SWEEP}", _factorial
@@ -313,6 +320,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--reversals": {"action": "store_true", "help": "every class and its time reversal is a class"},
     "--per-class": {"type": int, "metavar": "N", "help": "only N training sequences of each class"},
     "--unseen": {"type": int, "metavar": "N", "help": "leave each N-th of the classes out of training"},
+    "--cross-fit": {
+        "type": int, "metavar": "N",
+        "help": "a training sequence's negatives come from an adversary of N folds without it",
+    },
     "--condition": {"action": "append", "choices": experiments.CONDITIONS, "help": "may be repeated"},
     "--parameter": {"default": "n_subspaces", "help": "which one"},
 }  # fmt: skip

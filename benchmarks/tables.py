@@ -380,6 +380,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "factorial_planted": factorial,
     "factorial_msr_action3d": factorial,
     "factorial_japanese_vowels": factorial,
+    "factorial_jhmdb_video": factorial,
     "table1_jhmdb_video": table1,
     "landscape_planted": landscape,
     "conditions_planted": conditions,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from acot_core.__main__ import main as acot
-from acot_core._commands.experiments import _OPTIONS, COMMANDS, _command, main
+from acot_core._commands.experiments import _OPTIONS, COMMANDS, _command, _fixed, main, parser
 from acot_core.datasets import load, save_dataset
 from acot_core.experiments import AblationRecord
 from acot_core.pooling import ACOTPooling
@@ -22,6 +22,14 @@ from acot_core.pooling import ACOTPooling
 def test_a_recorded_command_names_no_path_of_the_machine() -> None:
     given = "table1 --cache /home/me --seeds 2 --jobs 2 --out=/tmp/x.json --quiet --tune --record /tmp/x.zip"
     assert _command(given.split()) == "table1 --seeds 2 --tune"
+
+
+def test_cross_fit_is_of_the_methods_with_an_adversary() -> None:
+    options = parser().parse_args(["compare", "--k", "2", "--cross-fit", "3"])
+    assert _fixed(options, ["average", "grp", "acot-random", "acot"]) == {
+        "average": {}, "grp": {"n_subspaces": 2}, "acot-random": {"n_subspaces": 2},
+        "acot": {"n_subspaces": 2, "cross_fit": 3},
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def newcomer(result: dict[str, Any]) -> str:
     ]
     words = (
         f"Python {environment['python']}, {environment['cpus']} cores, for which {result['load_before']:.1f} "
-        f"other processes waited; packages from a mirror, {environment['torch']} of torch."
+        f"other processes waited; packages from a mirror, torch {environment['torch']}."
     )
     return table(["from `git clone` and `make explore` until", "seconds"], rows) + "\n\n" + words
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -84,6 +85,20 @@ def test_a_page_measures_nothing_by_hand():
     for name, text in TEXTS.items():
         if name.startswith("guides/"):
             assert re.findall(r"\d+(?:\.\d+)? ?(?:%|ms\b)|± ?\d", text) == [], name
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_line_of_a_page_is_a_comment_by_mistake(name):
+    """MyST leaves out a line that begins with a per cent sign."""
+    assert re.findall(r"^ *%.*$", TEXTS[name], re.M) == []
+
+
+def test_every_extra_is_named():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    told = set(re.findall(r"`(\w+)`", TEXTS["start.md"].partition("## Which extras")[2]))
+    assert set(extras) <= told
 
 
 def test_every_number_of_the_limits_has_its_command():

@@ -86,12 +86,12 @@ def test_every_command_is_run_or_says_why_not():
 def folder(tmp_path, monkeypatch):
     """What a reader has: a file of features and four small videos."""
     rng = np.random.default_rng(0)
-    sequences = [rng.random((rng.integers(8, 16), 12), dtype=np.float32) for _ in range(36)]
+    sequences = [rng.random((rng.integers(8, 16), 12), dtype=np.float32) for _ in range(72)]
     np.savez(
         tmp_path / "mine.npz",
         features=np.concatenate(sequences),
         lengths=[len(sequence) for sequence in sequences],
-        labels=np.arange(36) % 6,
+        labels=np.arange(72) % 6,
         class_names=list("abcdef"),
     )
     for i in range(4):

@@ -71,6 +71,8 @@ def rank_queries(
 def cluster_quality(similarities: NDArray, labels: NDArray, seed: int = 0) -> dict[str, float]:
     """Silhouette of the classes, and purity of k-means with as many clusters as classes.
 
+    The silhouette is nan where there is one class, or each item is a class of its own.
+
     Parameters
     ----------
     similarities : array (M, M)
@@ -91,7 +93,10 @@ def cluster_quality(similarities: NDArray, labels: NDArray, seed: int = 0) -> di
     clusters = KMeans(len(classes), n_init=5, random_state=seed).fit_predict(points)
     counts = np.zeros((len(classes), len(classes)), int)
     np.add.at(counts, (clusters, codes), 1)
+    silhouette = np.nan
+    if 1 < len(classes) < len(labels):
+        silhouette = silhouette_score(np.sqrt(squares), labels, metric="precomputed")
     return {
-        "silhouette": float(silhouette_score(np.sqrt(squares), labels, metric="precomputed")),
+        "silhouette": float(silhouette),
         "purity": float(counts.max(1).sum() / len(labels)),
     }

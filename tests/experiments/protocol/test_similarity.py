@@ -68,3 +68,11 @@ def test_seeds_are_drawn_along() -> None:
     interval = grouped_bootstrap(values, groups, seeds)
     assert interval["high"] - interval["low"] > 1.0
     assert interval["n_seeds"] == 4
+
+
+@pytest.mark.parametrize("labels", [np.arange(6), np.zeros(6)])
+def test_the_silhouette_of_one_class_or_of_single_items_is_not_a_number(labels: np.ndarray) -> None:
+    points = np.random.default_rng(0).normal(size=(6, 3))
+    quality = cluster_quality(points @ points.T, labels)
+    assert np.isnan(quality["silhouette"])
+    assert quality["purity"] == 1

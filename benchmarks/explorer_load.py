@@ -60,6 +60,14 @@ window.__watch = (figure) => {
 }"""
 
 
+_PLACE = """slider => {
+slider.addEventListener("keydown", () => { window.__press = performance.now() }, {capture: true, once: true})
+window.__press = Infinity
+return ["now", "min", "max"].map((name) => slider.getAttribute(`aria-value${name}`))
+}"""
+"""Where a slider is; its next key press is noted (until then the page counts as waiting)."""
+
+
 @dataclass
 class _Session:
     """One page and how its sliders move."""
@@ -74,8 +82,11 @@ class _Session:
         figure.wait_for()
         self.page.evaluate(_WATCH)
         figure.evaluate("figure => window.__watch(figure)")
+        # Handles: to look a slider up by its name takes the browser longer than the move.
         self.sliders = [
-            self.page.get_by_role("slider", name=re.compile(re.escape(name))).locator("visible=true")
+            self.page.get_by_role("slider", name=re.compile(re.escape(name)))
+            .locator("visible=true")
+            .element_handle()
             for name in SLIDERS
         ]
 
@@ -86,9 +97,8 @@ class _Session:
     def move(self) -> None:
         """One step of one slider, one way or the other."""
         slider = self.chance.choice(self.sliders)
-        at, low, high = (float(slider.get_attribute(f"aria-value{x}") or 0) for x in ("now", "min", "max"))
+        at, low, high = map(float, slider.evaluate(_PLACE))
         up = at == low or (at != high and self.chance.random() < 0.5)
-        self.page.evaluate("window.__press = performance.now()")
         slider.press("ArrowRight" if up else "ArrowLeft")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import logging
 import sys
 from collections.abc import Callable
@@ -20,7 +21,14 @@ from panel.util import edit_readonly
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
-__all__ = ["hear_refusals", "keep_few_arenas", "page_of_its_own", "quiet_disconnects", "trim_memory"]
+__all__ = [
+    "freeze_what_stays",
+    "hear_refusals",
+    "keep_few_arenas",
+    "page_of_its_own",
+    "quiet_disconnects",
+    "trim_memory",
+]
 
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # names of glibc's mallopt
 
@@ -38,6 +46,17 @@ def keep_few_arenas() -> None:
 def trim_memory() -> None:
     """Return freed memory to the system, which glibc does at the top of the heap only (same issue)."""
     _glibc("malloc_trim", 0)
+
+
+def freeze_what_stays() -> None:
+    """Take what is in memory now, the modules above all, out of the garbage collector's sight.
+
+    Panel collects garbage whenever a page was closed, which stops all sessions for as long as a look at
+    every object takes (https://github.com/holoviz/panel/pull/6518): with torch and scikit-learn, a second.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 def _glibc(name: str, *arguments: int) -> None:

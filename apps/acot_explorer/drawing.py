@@ -23,7 +23,8 @@ __all__ = ["Drawing"]
 
 _LOG = logging.getLogger("acot_explorer")
 _TOO_LONG = 0.4  # seconds after which the other figures of obsolete settings are not made any more
-_SLOW = 0.3  # seconds after which the figures that are still to come are dimmed
+_SLOW = 0.8  # seconds after which the figures that are still to come are dimmed
+_TOGETHER = 0.2  # seconds after which the figures that are made are shown, and the others later
 
 
 class Stage(Host, Protocol):
@@ -80,32 +81,19 @@ class Drawing:
         if asked is None:
             return
         step, request, dark = asked
-        missing, remarked = list(step.panels), False
+        missing, remark = list(step.panels), ""
         slow = asyncio.get_running_loop().call_later(_SLOW, self._page.soon, partial(_dim, missing))
         if not awaited:
             slow.cancel()
         try:
-            for number, panel in enumerate(step.panels):
-                remark = ""
-                if self._stale and number and perf_counter() - start > _TOO_LONG:
+            while missing:
+                shows, remark = await self._page.in_background(
+                    _prepare, step, tuple(missing), request, dark, remark
+                )
+                del missing[: len(shows)]
+                await self._page.locked(partial(self._show, step, shows, remark))
+                if self._stale and perf_counter() - start > _TOO_LONG:
                     return
-                try:
-                    requested = step.request_of(panel, request)
-                    show = await self._page.in_background(partial(panel.prepare, requested, dark=dark))
-                    if not remarked:  # with the first figure that can be shown
-                        remark = await self._page.in_background(step.remark, request)
-                        remarked = True
-                except NotReady as reason:
-                    show = partial(panel.say, str(reason))
-                except ValueError as error:
-                    show = partial(panel.say, f"This cannot be shown: {error}")
-                except Exception as error:
-                    _LOG.exception("figure %s", panel.spec.name)
-                    what = f"{type(error).__name__}: {error}"
-                    text = f"Something went wrong ({what}).\nChange a setting to try again."
-                    show = partial(panel.say, text)
-                missing.remove(panel)
-                await self._page.locked(partial(self._show, step, show, remark))
         finally:
             slow.cancel()
 
@@ -121,10 +109,38 @@ class Drawing:
             return None
         return step, request, self._page.dark
 
-    def _show(self, step: Step, show: Callable[[], None], remark: str) -> None:
-        show()  # obsolete or not: the figure follows while a slider is dragged
+    def _show(self, step: Step, shows: list[Callable[[], None]], remark: str) -> None:
+        for show in shows:
+            show()  # obsolete or not: the figure follows while a slider is dragged
         if remark:
             self._page.remark(step, remark)
+
+
+def _prepare(
+    step: Step, panels: tuple[FigurePanel, ...], request: Any, dark: bool, remark: str
+) -> tuple[list[Callable[[], None]], str]:
+    """Make the first figures, as many as are quickly made: what shows each, and the step's remark.
+
+    The remark is made with the first figure that can be shown.
+    """
+    start = perf_counter()
+    shows: list[Callable[[], None]] = []
+    for panel in panels:
+        try:
+            show = panel.prepare(step.request_of(panel, request), dark=dark)
+            remark = remark or step.remark(request)
+        except NotReady as reason:
+            show = partial(panel.say, str(reason))
+        except ValueError as error:
+            show = partial(panel.say, f"This cannot be shown: {error}")
+        except Exception as error:
+            _LOG.exception("figure %s", panel.spec.name)
+            what = f"{type(error).__name__}: {error}"
+            show = partial(panel.say, f"Something went wrong ({what}).\nChange a setting to try again.")
+        shows.append(show)
+        if perf_counter() - start > _TOGETHER:
+            break
+    return shows, remark
 
 
 def _dim(panels: list[FigurePanel]) -> None:

@@ -6,7 +6,7 @@ kept. Two sessions that ask for the same thing (an equal key) share one job.
 
 Figures go first: work that releases the GIL as often as training does also takes it back each time that a
 figure's computation releases it. So the callback waits while any session's figure is drawn, yet for no more
-than four fifths of a job's time: all jobs come to an end.
+than nine tenths of a job's time: all jobs come to an end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Foreground", "Job", "JobRunner", "figure_pool", "foreground", "runne
 
 State = Literal["queued", "running", "done", "cancelled", "failed"]
 _LOG = logging.getLogger("acot_explorer")
-_WAIT_PER_WORK = 4.0  # seconds that a job may be kept waiting for each second of its work ...
+_WAIT_PER_WORK = 9.0  # seconds that a job may be kept waiting for each second of its work ...
 _LONGEST_WAIT = 1.0  # ... and at a stretch
 
 

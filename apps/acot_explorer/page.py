@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.io.callbacks import PeriodicCallback
+from panel.io.document import hold
 
 from acot_core.datasets import SequenceDataset
 from acot_explorer._workarounds import page_of_its_own, trim_memory
@@ -38,8 +38,19 @@ _TIGHT = {
     "& .MuiToolbar-root": {"minHeight": "44px !important", "height": "44px"},
     "& h3.title": {"fontSize": "1.15rem", "whiteSpace": "nowrap"},
 }
-_THEME = {"components": {"MuiTooltip": {"defaultProps": {"disableInteractive": True}}}}
-"""A tooltip lets clicks through to what it covers."""
+_THEME = {
+    "components": {
+        "MuiTooltip": {"defaultProps": {"disableInteractive": True}},
+        "MuiButtonBase": {"defaultProps": {"disableRipple": True}},
+    },
+    "transitions": {
+        "duration": dict.fromkeys(
+            ("shortest", "shorter", "short", "standard", "complex", "enteringScreen", "leavingScreen"), 0
+        )
+    },
+}
+"""A tooltip lets clicks through to what it covers. A slider's thumb jumps: to glide, the browser would paint
+the page a dozen times, which takes longer than the new figure."""
 
 _OVER_THE_FOOT = {
     "position": "fixed", "bottom": "0", "left": "0", "right": "0", "z-index": "20", "padding": "0",
@@ -56,6 +67,7 @@ class Explorer:
         self.session.connected = self._connected
         self._problems: list[str] = []
         self._document: Any = None
+        self._polling: Any = None
         self._started = self.closed = False
         self.bridge = Bridge(width=0, height=0, margin=0)
         self.map = MapBar(
@@ -119,7 +131,8 @@ class Explorer:
             self.notify(f"In the link, {'; '.join(self._problems)}. {note}.", "warning")
         self._document = pn.state.curdoc
         if self._document is not None:
-            PeriodicCallback(callback=self._poll, period=_POLL_MS, background=True).start()
+            self.session.began = self._look_after
+            self._look_after()
             pn.state.on_session_destroyed(lambda _: self.close())
             self._document.on_change(self._touched)
         self._started = True
@@ -254,7 +267,8 @@ class Explorer:
 
         def run() -> None:
             try:
-                answer = function()
+                with hold(self._document):  # all changes go out as one message
+                    answer = function()
             except Exception as error:
                 if not done.done():
                     done.set_exception(error)
@@ -270,6 +284,11 @@ class Explorer:
         return await asyncio.get_running_loop().run_in_executor(figure_pool(), partial(function, *arguments))
 
     # ------------------------------------------------------------ long work
+
+    def _look_after(self) -> None:
+        """A job has begun: poll until all have ended."""
+        if self._polling is None and not self.closed:
+            self._polling = self._document.add_periodic_callback(self._poll, _POLL_MS)
 
     def _poll(self) -> None:
         """Look after this session's jobs, a few times per second."""
@@ -289,6 +308,9 @@ class Explorer:
             self.step.poll()
         if ended:
             self.refresh()
+        elif job is None and self._polling is not None:
+            self._document.remove_periodic_callback(self._polling)
+            self._polling = None
 
     # ------------------------------------------------------------ to the browser
 

@@ -37,6 +37,7 @@ class Session:
         self.settings = settings
         self.jobs: list[Job] = []
         self.connected: Callable[[], bool] = lambda: True
+        self.began: Callable[[], None] = lambda: None  # called when there is a job to look after
         self._failed: dict[Key, str] = {}
 
     # ------------------------------------------------------------ jobs
@@ -53,6 +54,7 @@ class Session:
         job = (where or runner()).submit(key, title, work, owner=self)
         if job not in self.jobs:
             self.jobs.append(job)
+        self.began()
         return job
 
     def find(self, key: Key) -> Job | None:
@@ -66,6 +68,7 @@ class Session:
             return
         job.owners.add(self)
         self.jobs.append(job)
+        self.began()
         for owner in tuple(job.owners):
             if isinstance(owner, Session) and not owner.connected():
                 owner.release(job)  # of the page before a reload, which would keep the job from pausing

@@ -17,7 +17,7 @@ from acot_core.datasets import DATASETS, data_root
 from acot_core.experiments.parameters import PARAMETERS, Parameter
 from acot_explorer.method_map import STEPS
 from acot_explorer.play.engine import problem_of
-from acot_explorer.stored import RESULTS
+from acot_explorer.stored import MEASURED, RESULTS
 
 __all__ = ["PRESETS", "Settings", "choices_of_data", "parameter_field"]
 
@@ -112,7 +112,7 @@ class Settings(param.Parameterized):
     )
     n_seeds = param.Integer(default=3, bounds=(1, 5), label="Seeds in a sweep")
 
-    result = param.Selector(default="figure2a", objects=list(RESULTS), label="Figure of the paper")
+    result = param.Selector(default="figure2a", objects=[*RESULTS, *MEASURED], label="Figure of the paper")
 
     image_set = param.Selector(
         default="shapes", objects={"Shapes (generated)": "shapes", "CIFAR-10": "cifar10"}, label="Images"

@@ -67,6 +67,7 @@ class StepView:
         figures = [
             self.remark,
             pmui.FlexBox(*[panel.layout() for panel in step.panels], gap="12px", **_WIDE),
+            *step.extras(),
         ]
         self._scene = scene
         right = pn.Column(

@@ -397,7 +397,7 @@ def test_long_work_gives_way_from_the_moment_that_a_setting_moves():
     explorer.close()
 
 
-def test_long_work_gets_a_fifth_of_the_time_however_many_sessions_wait(monkeypatch):
+def test_long_work_gets_a_tenth_of_the_time_however_many_sessions_wait(monkeypatch):
     clock = [0.0]
 
     def give_way(seconds):  # somebody always waits
@@ -415,8 +415,8 @@ def test_long_work_gets_a_fifth_of_the_time_however_many_sessions_wait(monkeypat
     job.run()
     assert job.state == "done"
     assert clock[0] == pytest.approx(
-        10 + 1 + 99 * 0.4
-    )  # work, then waits: 1 s, and four times the work since
+        10 + 1 + 99 * 0.9
+    )  # work, then waits: 1 s, and nine times the work since
 
 
 @pytest.mark.parametrize("awaited", [True, False])

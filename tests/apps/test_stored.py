@@ -12,8 +12,19 @@ from acot_explorer.living.table import Ablation
 from acot_explorer.page import Explorer
 from acot_explorer.state import Settings
 from acot_explorer.steps.base import NotReady
+from acot_explorer.steps.results import ResultsStep
 from acot_explorer.store import adversaries, load_dataset
-from acot_explorer.stored import ADVERSARIES, DATASET, OPENINGS, RESULTS, SIGMAS, STREAMS, opening, stored
+from acot_explorer.stored import (
+    ADVERSARIES,
+    DATASET,
+    MEASURED,
+    OPENINGS,
+    RESULTS,
+    SIGMAS,
+    STREAMS,
+    opening,
+    stored,
+)
 
 from acot_core.datasets import load
 from acot_core.experiments.beyond.landscape import LandscapeRecord
@@ -23,6 +34,7 @@ from acot_core.experiments.figure5 import FoolingRecord
 from acot_core.experiments.paper_numbers import TABLE1_PAPER
 from acot_core.experiments.table1 import AblationRecord
 from acot_core.gan.adversary import Adversary
+from benchmarks import stored_results
 
 
 def test_there_is_one_for_each_figure_and_the_table() -> None:
@@ -100,6 +112,31 @@ def test_the_table_shows_ours_and_the_papers_numbers() -> None:
             assert 100 * low == pytest.approx(summary.loc[(label, stream), "low"])
         paper = chart.sources[f"paper {stream}"].data["accuracy"]
         assert sorted(paper) == pytest.approx(sorted(v[place] / 100 for v in TABLE1_PAPER.values()))
+
+
+def test_the_measurements_are_those_of_the_repository() -> None:
+    """Else ``python -m benchmarks.stored_results measured`` makes them anew."""
+    assert {name: vars(each) for name, each in MEASURED.items()} == stored_results.measured()
+    for name, numbers in (("table1_jhmdb_video", TABLE1_PAPER["acot"]), ("compare_planted", (73.8, 87.5))):
+        assert all(f"| {x:.1f} |" in MEASURED[name].text for x in numbers)  # the paper's, beside ours
+    assert "The paper prints no numbers of this kind" in MEASURED["retrieval_jhmdb_pose"].text
+
+
+def test_a_measurement_is_shown_in_place_of_the_figures() -> None:
+    page = Explorer()
+    step = page.steps["results"]
+    assert isinstance(step, ResultsStep)
+    step.others.value = "factorial_planted"
+    with pytest.raises(NotReady):
+        step.request()
+    assert page.settings.result == "factorial_planted"
+    assert step.table.visible
+    assert MEASURED["factorial_planted"].text in step.table.object
+    assert step.run_button.disabled
+    assert MEASURED["factorial_planted"].command in step.code()
+    step.choose("table1")
+    step.request()
+    assert (step.others.value, step.table.visible, step.run_button.disabled) == ("", False, False)
 
 
 def test_a_button_shows_its_result_and_sets_what_it_was_made_with() -> None:

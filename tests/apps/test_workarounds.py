@@ -63,13 +63,33 @@ print(full - resident(os.getpid()))
     assert (float(done.stdout) > 100) == asked
 
 
-def test_the_application_asks_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_is_there_at_the_start_is_looked_at_again_and_again_by_default(frozen: bool) -> None:
+    program = f"""
+import gc
+from acot_explorer._workarounds import freeze_what_stays
+before = len(gc.get_objects())
+if {frozen}:
+    freeze_what_stays()
+    freeze_what_stays()  # what came since stays free to go
+print(before, len(gc.get_objects()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    before, after = map(int, done.stdout.split())
+    assert before > 100_000
+    assert (after < before / 100) == frozen
+
+
+def test_the_application_asks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(app, "keep_few_arenas", lambda: calls.append("arenas"))
+    monkeypatch.setattr(app, "freeze_what_stays", lambda: calls.append("freeze"))
     monkeypatch.setattr(page, "trim_memory", lambda: calls.append("trim"))
     app.build()
     page.Explorer().close()
-    assert calls == ["arenas", "trim"]
+    assert calls == ["arenas", "freeze", "trim"]
 
 
 def watchers_of_busy() -> int:

@@ -59,6 +59,13 @@ class FigureView(JSComponent):
     message = param.String(default="")
     serial = param.Integer(default=0)
 
+    @classmethod
+    def _patch_datamodel_ref(cls, props: Any, ref: str) -> None:
+        """Tag the view's own data; Panel visits every model of the figure for that, at every change."""
+        tag = f"__ref:{ref}"
+        if tag not in props.tags:
+            props.tags.append(tag)
+
     _stylesheets = _style("figure")
     _esm = (_HERE / "figure.js").read_text()
 

@@ -24,7 +24,11 @@ function complete(root) {
 
 export function render({model}) {
   const element = document.createElement("span")
-  setInterval(() => complete(document), 1000)
+  let due = 0
+  const soon = () => { due ||= setTimeout(() => { due = 0; complete(document) }, 300) }
+  for (const event of ["click", "keyup", "focusin", "pointerover"]) { document.addEventListener(event, soon, true) }
+  model.on("change:address", soon)
+  setInterval(soon, 4000)
 
   const dark = matchMedia("(prefers-color-scheme: dark)")
   const system = () => (dark.matches ? "dark" : "light")

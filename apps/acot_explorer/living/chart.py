@@ -33,6 +33,13 @@ _LEGEND = f"""
 .bk-item .bk-label {{ font: 12px {_FONT} !important; }} .bk-grid {{ gap: 1px 12px !important; }}
 .bk-item {{ gap: 5px !important; --item-background-color: transparent !important; }}
 """  # what the page's theme sets on legends would be too wide
+_RANGES_FIRST = """(async () => {
+  for (let turn = 0; turn < 30; turn++) { await null }  // in which the glyphs take in the new data
+  for (const plot of plots) {
+    const ranges = cb_context.index.find_one(plot)?._range_manager
+    if (ranges?.invalidate_dataranges) { ranges.update_dataranges() }
+  }
+})()"""  # else Bokeh fits the axes while it paints, and paints once more because they changed
 _AREA_TAG = "time-area"
 _LINE_TAG = "time-line"
 
@@ -76,6 +83,8 @@ class Chart:
     @cached_property
     def view(self) -> Any:
         """The Panel object that stands on the page."""
+        for source in self.sources.values():
+            source.js_on_change("data", CustomJS(args={"plots": self.plots}, code=_RANGES_FIRST))
         return pn.pane.Bokeh(self.model, sizing_mode="stretch_width", margin=0)
 
     def columns(self, record: Any) -> dict[str, Columns]:

@@ -61,6 +61,10 @@ class Step:
         """The Panel object in the right pane; None: the figures."""
         return None
 
+    def extras(self) -> Sequence[Any]:
+        """Panel objects below the figures."""
+        return ()
+
     def exports(self) -> list[tuple[FigureSpec, Any]]:
         """Figures and their requests that "Export all" saves."""
         return [(panel.spec, panel.request) for panel in self.panels if panel.request is not None]

@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+import panel as pn
 import panel_material_ui as pmui
 
 from acot_core._utils.progress import Callback
@@ -32,9 +33,26 @@ from acot_explorer.render import FigureSpec
 from acot_explorer.session import Key
 from acot_explorer.steps.base import NotReady, Step
 from acot_explorer.store import Cache, cache_folder
-from acot_explorer.stored import DATA, DATASET, RESULTS, SIGMAS, STREAMS, stored
+from acot_explorer.stored import (
+    DATA,
+    DATASET,
+    MEASURED,
+    RESULTS,
+    SIGMAS,
+    STREAMS,
+    Measured,
+    stored,
+)
 
 __all__ = ["ResultsStep"]
+
+
+_TABLE = """
+:host { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; margin: 8px 0 16px; }
+th, td { padding: 3px 10px; text-align: left; border-bottom: 1px solid rgba(128, 128, 128, .35); }
+td:not(:first-child) { font-variant-numeric: tabular-nums; white-space: nowrap; }
+code { overflow-wrap: anywhere; } h3 { margin: 4px 0; }
+"""
 
 
 @dataclass(frozen=True)
@@ -120,18 +138,33 @@ class ResultsStep(Step):
             self.buttons[name] = button
         self.run_button = pmui.Button(label="Recompute", icon="play_arrow", **small)
         self.stop_button = pmui.Button(label="Stop", icon="stop", variant="outlined", disabled=True, **small)
+        self.others = pmui.Select(
+            label="Measured on other data",
+            options={"Choose …": "", **{m.title: name for name, m in MEASURED.items()}},
+            size="small", margin=(10, 8), sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.others.param.watch(lambda event: event.new and self.choose(event.new), "value")
+        self.table = pn.pane.Markdown("", visible=False, sizing_mode="stretch_width", stylesheets=[_TABLE])
         self.run_button.on_click(lambda _: self.run())
         self.stop_button.on_click(lambda _: self.stop())
 
     def controls(self) -> Sequence[Any]:
-        """One button per result, then those of its recomputation."""
+        """One button per result, then those of its recomputation, then the other measurements."""
         return [
             pmui.FlexBox(*self.buttons.values(), gap="2px", margin=(4, 6)),
             pmui.Row(self.run_button, self.stop_button, margin=(4, 6)),
+            self.others,
         ]
+
+    def extras(self) -> Sequence[Any]:
+        """The table of a measurement on other data."""
+        return [self.table]
 
     def choose(self, name: str) -> None:
         """Show a result, and set what it was made with."""
+        if name in MEASURED:
+            self.settings.result = name
+            return
         values = {"dataset": DATASET, "stream": STREAMS[0], **RESULTS[name].settings}
         self.settings.param.update(result=name, **values)
 
@@ -164,10 +197,16 @@ class ResultsStep(Step):
     def request(self) -> _Request:
         """The result that is chosen: the stored one, or what a recomputation has so far."""
         name = self.settings.result
+        measured = MEASURED.get(name)
+        self.others.value = name if measured else ""
+        self.table.param.update(object=_laid_out(measured), visible=measured is not None)
         job = self.host.session.find(self.work_key())
-        self.run_button.disabled, self.stop_button.disabled = job is not None, job is None
+        self.run_button.disabled = job is not None or measured is not None
+        self.stop_button.disabled = job is None
         for other, button in self.buttons.items():
             button.variant = "contained" if other == name else "outlined"
+        if measured is not None:
+            raise NotReady("")  # no figure but the table
         record = _recomputed().get(name)
         if record is not None:
             return _Request(name, _parts(record))
@@ -184,7 +223,8 @@ class ResultsStep(Step):
 
     def notice(self) -> str:
         """Remarks on the paper's own figure."""
-        return RESULTS[self.settings.result].paper
+        name = self.settings.result
+        return RESULTS[name].paper if name in RESULTS else ""
 
     def remark(self, request: _Request) -> str:
         """Origin of the numbers."""
@@ -202,7 +242,9 @@ class ResultsStep(Step):
         return f"**{result.title}** on {DATA}, {runs}: {state}. {_describe(record)}."
 
     def code(self) -> str:
-        """The experiment in a call."""
+        """The experiment in a call; of a measurement, its command."""
+        if self.settings.result in MEASURED:
+            return f"# in a shell:\n# {MEASURED[self.settings.result].command}"
         result = RESULTS[self.settings.result]
         function = result.make.__name__
         plot = _SPECS[_kind(result.name)].plot.__name__
@@ -215,6 +257,13 @@ class ResultsStep(Step):
                 f"{plot}(result, width='page').savefig('{result.name}.pdf')",
             ]
         )
+
+
+def _laid_out(measured: Measured | None) -> str:
+    """A measurement as Markdown."""
+    if measured is None:
+        return ""
+    return f"### {measured.title}\n\n`{measured.command}`\n\n{measured.text}"
 
 
 def _open(host: Host, index: int) -> None:

@@ -77,7 +77,7 @@ def _paper(kind: str) -> str:
     """Table 1 or 2 as the paper prints it."""
     if kind == "compare":
         return tables.table(["method", "JHMDB"], [[name, f"{x:.1f}"] for name, x in TABLE2_PAPER.items()])
-    header = [f"{data}, {stream}" for data, stream in paper_table1().columns]
+    header = [", ".join(column) for column in paper_table1().columns]
     rows = [[METHODS[name].label, *(f"{x:.1f}" for x in row)] for name, row in TABLE1_PAPER.items()]
     return tables.table(["method", *header], rows)
 

@@ -429,7 +429,9 @@ def test_a_figure_that_somebody_waits_for_has_long_work_wait(monkeypatch, awaite
 
     async def draw():
         explorer = Explorer()
-        explorer._document = SimpleNamespace(add_next_tick_callback=asyncio.get_running_loop().call_soon)
+        explorer._document = Document()
+        soon = asyncio.get_running_loop().call_soon
+        monkeypatch.setattr(explorer._document, "add_next_tick_callback", soon)
         explorer.settings.param.update(step="data")
         load_dataset(DataRequest.of(explorer.settings))
         explorer.refresh(awaited=awaited)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from functools import cache
 from itertools import groupby, product
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from acot_explorer.film import film_view, plot_film
 from acot_explorer.living import charts
 from acot_explorer.living.bands import Fooling, Sweep
 from acot_explorer.living.bars import Accuracies, Holdings, Taken
@@ -17,6 +20,8 @@ from acot_explorer.living.heat import Confusion, Frames, Plan
 from acot_explorer.living.player import Person, player_values
 from acot_explorer.living.scatter import Embedding
 from bokeh.document import Document
+from film_data import filmed
+from PIL import Image
 
 from acot_core.datasets import SequenceDataset, load
 from acot_core.experiments.figure2 import SensitivityRecord
@@ -393,3 +398,26 @@ def test_strip_of_the_person() -> None:
     assert len(figure.axes) == 4
     bodies = figure.axes[0].collections[-1].get_segments()  # type: ignore[attr-defined]
     np.testing.assert_allclose(bodies[0], view.joints[0][list(view.bones[0])])
+
+
+def test_a_film_shows_each_frame_the_picture_that_is_nearest() -> None:
+    assert film_view(load("planted", n_sequences=12), "features", 2) is None
+    view = film_view(filmed(), "features", 2)
+    assert view is not None
+    n = len(filmed().streams["features"][2])
+    nearest = [min(range(3), key=lambda i: abs(view.rows[i] - t)) for t in range(n)]
+    assert view.picture_of.tolist() == nearest
+    assert view.to_frame()["shows"].tolist() == [view.rows[i] for i in nearest]
+    figure = Person()
+    figure.show(figure.data(view))
+    assert figure.view.image_of == nearest
+    for i, address in enumerate(figure.view.images):
+        kind, _, data = address.partition(",")
+        assert kind == "data:image/jpeg;base64"
+        colour = np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).mean((0, 1))
+        np.testing.assert_allclose(colour, view.pictures[i].mean((0, 1)), atol=4)
+    strip = plot_film(view)
+    assert [axes.get_title() for axes in strip.axes] == [f"t = {t}" for t in view.rows]
+    np.testing.assert_array_equal(strip.axes[1].images[0].get_array(), view.pictures[1])
+    figure.show(figure.data(person()))
+    assert figure.view.image_of == []  # a person again

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from acot_explorer.film import film_values, film_view
 from acot_explorer.stored import stored
 from app_server import browser_test
 from explorer_page import changed, evaluate, figure, place, setting, shown, slider, titled, until
+from film_data import filmed
 
 from acot_core.datasets import load
+from acot_core.datasets.storage import save_dataset
 from acot_core.experiments.views.one_sequence import subspace_study
 from acot_core.gan.negatives import random_negatives
 
@@ -105,3 +108,41 @@ def test_a_click_in_the_embedding_opens_the_sequence_and_back_returns(visit):
     page.go_back()
     page.get_by_text("Paper: What did").locator("visible=true").wait_for()
     assert figure(page).is_visible()
+
+
+def test_a_video_plays_as_pictures_on_the_same_time_line(visit, tmp_path):
+    save_dataset(tmp_path / "film.npz", filmed())
+    page = visit("step=data")
+    shown(page)
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "film.npz")
+    picture = page.locator("img.picture").locator("visible=true")
+    picture.wait_for()
+    pause = page.get_by_role("button", name="Pause").locator("visible=true")
+    pause.click()
+    line = page.get_by_role("slider", name="Frame of the sequence").locator("visible=true")
+    view = film_view(filmed(), "features", 0)
+    expected = film_values(view)
+    for t in (0, 3, len(view.picture_of) - 1):
+        line.fill(str(t))
+        assert picture.get_attribute("src") == expected["images"][expected["image_of"][t]]
+        assert time(page) == t
+
+
+def test_a_move_paints_each_figure_once(visit):
+    page = visit(f"step=subspace&{QUICK}")
+    shown(page, 2)
+    page.get_by_role("button", name="Pause").locator("visible=true").click()
+    page.evaluate(
+        """() => { window.paints = {}
+        for (const view of Bokeh.index.query((view) => view.model.type === "Figure")) {
+          view.repainted.connect(() => { paints[view.model.name] = (paints[view.model.name] ?? 0) + 1 })
+        } }"""
+    )
+    before = shown(page)
+    box = slider(page, "Distortion weight β₁")
+    box.focus()
+    box.press("ArrowRight")
+    changed(page, before)
+    page.wait_for_timeout(500)
+    paints = page.evaluate("paints")
+    assert paints[ENERGIES] == paints["value over iteration of conjugate gradient"] == 1

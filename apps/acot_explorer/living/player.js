@@ -66,7 +66,7 @@ export function render({model}) {
   const rates = [1, 0.5, 2]
   let rate = 0, begun = false, timer = null, frame = 0, box = null, head_size = 11
 
-  const count = () => model.images.length || model.joints.length
+  const count = () => model.image_of.length || model.joints.length
   const shown = () => stage.offsetParent !== null
   const element = (name, attributes, parent) => {
     const made = document.createElementNS(NS, name)
@@ -101,10 +101,10 @@ export function render({model}) {
     stage.hidden = n === 0
     if (!n) { return }
     frame = Math.min(frame, n - 1)
-    const film = model.images.length > 0
+    const film = model.image_of.length > 0
     picture.hidden = !film
     svg.toggleAttribute("hidden", film)
-    if (film) { picture.src = model.images[frame]; picture.alt = `${model.title}, frame ${frame}` }
+    if (film) { picture.src = model.images[model.image_of[frame]]; picture.alt = `${model.title}, frame ${frame}` }
     else {
       svg.replaceChildren()
       element("line", {class: "floor", x1: box[0], x2: box[0] + box[2], y1: box[1] + box[3] - 22,

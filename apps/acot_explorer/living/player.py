@@ -14,6 +14,7 @@ import param
 from panel.custom import JSComponent
 
 from acot_core.experiments.views.person import PersonView
+from acot_explorer.film import FilmView, film_values
 
 __all__ = ["Person", "Player", "player_values"]
 
@@ -42,7 +43,7 @@ def player_values(record: PersonView) -> dict[str, Any]:
 
 
 class Player(JSComponent):
-    """Plays one sequence; ``images`` (addresses of pictures, one per frame) in place of joints for videos."""
+    """Plays one sequence; for videos ``images`` (addresses of pictures) in place of joints."""
 
     joints = param.List(default=[], doc="One list of [x, y] a frame.")
     bystanders = param.List(default=[], doc="What moves in the background: one list of [x, y] a frame.")
@@ -52,14 +53,16 @@ class Player(JSComponent):
     bones = param.List(default=[])
     head = param.Integer(default=0)
     images = param.List(default=[])
+    image_of = param.List(default=[], doc="For each frame its place among the images.")
     title = param.String(default="")
     dark = param.Boolean(default=False)
     serial = param.Integer(default=0, doc="Changes last, when all else is set.")
 
     def show(self, values: dict[str, Any]) -> None:
-        """Show a sequence: `player_values`, or ``images`` and ``title``."""
+        """Show a sequence: `player_values`, or `acot_explorer.film.film_values`."""
         empty = {name: self.param[name].default for name in
-                 ("joints", "bystanders", "ghosts", "shares", "names", "bones", "images")}  # fmt: skip
+                 ("joints", "bystanders", "ghosts", "shares", "names", "bones", "images",
+                  "image_of")}  # fmt: skip
         self.param.update(**{**empty, **values}, serial=self.serial + 1)
 
     _stylesheets = [_HERE / "player.css"]  # noqa: RUF012
@@ -74,9 +77,9 @@ class Person:
     def __init__(self) -> None:
         self.view = Player(sizing_mode="stretch_width", margin=0)
 
-    def data(self, record: PersonView) -> dict[str, Any]:
+    def data(self, record: PersonView | FilmView) -> dict[str, Any]:
         """Data that `show` needs of a record."""
-        return player_values(record)
+        return film_values(record) if isinstance(record, FilmView) else player_values(record)
 
     def show(self, data: dict[str, Any], *, dark: bool = False) -> None:
         """Show the person."""

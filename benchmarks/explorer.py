@@ -1,6 +1,7 @@
 """Waits of a session of the explorer for its figures, alone and among many.
 
-    python -m benchmarks.explorer [--moves 8] [--sessions 20 --seconds 60] [--out FILE] [--root CHECKOUT]
+    python -m benchmarks.explorer [--moves 8] [--sessions 20 --seconds 60] [--processes 2] [--out FILE]
+        [--root CHECKOUT]
 
 Starts a server of its own and drives it in Chromium. "Slider" is the time from the key press to the new
 figure on the screen, at the planted data, at settings that were not seen before, in the steps Subspace and
@@ -8,7 +9,8 @@ Transport; then the same while another session trains adversaries; "drag" the fi
 slider is dragged. In the step Play: from a slider to the new solution, landscapes and solutions per second
 while a frame is dragged, and pictures per second while it plays, is hovered over and scrubbed. First paint is
 the first figure, in Play the octant when its star has begun to walk. ``--sessions`` adds
-`benchmarks.explorer_load`; ``--root`` measures the explorer of another checkout.
+`benchmarks.explorer_load`; ``--processes`` has several processes share them, ``--root`` measures the explorer
+of another checkout.
 """
 
 from __future__ import annotations
@@ -47,13 +49,15 @@ PATIENCE = 180_000
 
 
 @contextmanager
-def server(log: Path | None = None, root: Path = ROOT) -> Iterator[tuple[str, int]]:
+def server(log: Path | None = None, root: Path = ROOT, processes: int = 1) -> Iterator[tuple[str, int]]:
     """The explorer of a checkout on a free port: its address and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "panel", "serve", str(root / "apps/explorer.py"), "--port", str(port),
-               "--address", "127.0.0.1", "--warm"]  # fmt: skip
+               "--address", "127.0.0.1"]  # fmt: skip
+    # What is made warm before the server divides itself would be shared by all of its parts.
+    command += ["--warm"] if processes == 1 else ["--num-procs", str(processes)]
     with Path(log or os.devnull).open("w") as output:
         paths = os.pathsep.join([str(root), str(root / "apps")])
         environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
@@ -214,6 +218,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60, help="how long each session moves sliders")
     parser.add_argument("--rounds", type=int, default=2, help="how often as many new sessions do so")
+    parser.add_argument("--processes", type=int, default=1, help="of the server (panel serve --num-procs)")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout whose explorer is measured")
     arguments = parser.parse_args()
@@ -221,11 +226,12 @@ def main() -> None:
     result: dict[str, Any] = {
         "command": " ".join(["python -m benchmarks.explorer", *sys.argv[1:]]),
         "environment": environment(),
+        "processes": arguments.processes,
         "load_before": os.getloadavg(),
     }
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         log = Path(folder) / "server.txt"
-        with server(log, arguments.root) as (url, process):
+        with server(log, arguments.root, arguments.processes) as (url, process):
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             if arguments.moves:
                 result |= alone(browser, url, arguments.moves)

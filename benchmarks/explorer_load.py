@@ -121,7 +121,7 @@ def load(
     """
 
     def tell(what: str) -> None:
-        print(f"{time.strftime('%X')} {what}, server {resident(server)} MB", file=sys.stderr, flush=True)
+        print(f"{time.strftime('%X')} {what}, server {resident_all(server)} MB", file=sys.stderr, flush=True)
 
     tell("begin")
     first = open_page(browser, f"{url}?{CHOSEN}")
@@ -150,7 +150,7 @@ def load(
         patience = time.monotonic() + 60
         while any(session.waits() for session in opened) and time.monotonic() < patience:
             time.sleep(0.2)
-        memory.append(resident(server))
+        memory.append(resident_all(server))
         tell(f"round {number + 1} is over after {moves} moves")
         for session in opened:
             if session.waits():
@@ -182,7 +182,7 @@ def load(
         "figures_not_of_their_session": sum(len(s - e) for s, e in zip(seen, expected, strict=True)),
         "memory_MB": memory,
         "growth_MB": memory[-1] - memory[0],
-        "memory_when_all_are_gone_MB": resident(server),
+        "memory_when_all_are_gone_MB": resident_all(server),
     }
 
 
@@ -201,6 +201,12 @@ def resident(process: int) -> float:
     match = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     assert match is not None
     return round(int(match[1]) / 1024, 1)
+
+
+def resident_all(process: int) -> float:
+    """Resident memory of a process and its children, in MB."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return round(sum(map(resident, [process, *map(int, children)])), 1)
 
 
 def _expected(states: list[set[str]]) -> list[set[str]]:

@@ -143,7 +143,7 @@ class ResultsStep(Step):
             options={"Choose …": "", **{m.title: name for name, m in MEASURED.items()}},
             size="small", margin=(10, 8), sizing_mode="stretch_width",
         )  # fmt: skip
-        self.others.param.watch(lambda event: self.choose(event.new or self.settings.result), "value")
+        self.others.param.watch(self._choose_other, "value")
         self.table = pn.pane.Markdown("", visible=False, sizing_mode="stretch_width", stylesheets=[_TABLE])
         self.run_button.on_click(lambda _: self.run())
         self.stop_button.on_click(lambda _: self.stop())
@@ -167,6 +167,10 @@ class ResultsStep(Step):
             return
         values = {"dataset": DATASET, "stream": STREAMS[0], **RESULTS[name].settings}
         self.settings.param.update(result=name, **values)
+
+    def _choose_other(self, event: Any) -> None:
+        if event.new:
+            self.choose(event.new)
 
     def run(self) -> None:
         """Make the result anew."""

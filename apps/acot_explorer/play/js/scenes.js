@@ -26,15 +26,15 @@ export const SCENES = [
   },
   {
     title: "The plan pairs",
-    text: "Optimal transport couples frames with negatives at the least total cost: each frame meets what the adversary "
-      + "left of frames like it.",
+    text: "Optimal transport couples frames with negatives at the least total cost, so each frame is compared with its own "
+      + "look-alikes: what differs between them is the cue, not the background.",
     task: "Hover over a frame: its partners light up, and the triangle is their average T.",
     stage: {preset: "growing", shows: "none", layers: {...all, subspace: false}, mode: "descent"},
   },
   {
     title: "U turns",
-    text: "Every point of the disk is a subspace, and the colour its objective. The star walks from PCA to the valley: away "
-      + "from the negatives, along energy that grows.",
+    text: "Every point of the disk is a direction U, and its colour the objective: the lower, the better. The star walks from "
+      + "PCA's direction to the lowest: to what the negatives lack (contrast) and to what grows with time (order).",
     task: "Drag the ring: can you beat the solver? Then move β₁ and β₂.",
     stage: {preset: "growing", shows: "value", layers: all, mode: "descent", play: true},
   },

@@ -63,20 +63,21 @@ function formula(app) {
 // What a weight does, said where its slider is; the numbers are those of the stage.
 function meanings(name, value) {
   if (name === "beta1") {
-    return value === 0 ? "only the contrast: the axis that the negatives lack"
-      : value < 1 ? "below 1 the contrast outweighs the distortion"
-      : value === 1 ? "at 1 the frames' own energy cancels: what the adversary took is left"
-      : "above 1 energy counts again, as for PCA"
+    return value === 0 ? "at 0 U looks only for what the negatives lack"
+      : value < 1 ? "below 1 what the negatives lack decides, not what the frames are like"
+      : value === 1 ? "at 1 what frames and negatives share cancels: only what the adversary took counts"
+      : "above 1 U keeps what is strong in the frames, like PCA, be it in the negatives or not"
   }
   if (name === "beta2") {
-    return value === 0 ? "order does not count: reversal changes nothing"
-      : "energy that does not rise from frame to frame costs"
+    return value === 0 ? "at 0 order does not count: reversed in time, the sequence has the same U"
+      : "the higher, the more U turns to what grows from frame to frame"
   }
-  return ""
+  return {eta: "by how much each frame's energy should exceed the one's before",
+    sigma: "the spread of the noise that the adversary is given"}[name] ?? ""
 }
 const KINDS = {
-  adversarial: "what is left of frames once noise, learned for it, has taken what tells the classes apart",
-  random: "frames minus noise that knows nothing: the axis that they lack is left to chance",
+  adversarial: "frames without what tells their class: a network has learned to take it out. U looks for just that",
+  random: "frames minus noise that has learned nothing: what they lack is left to chance",
   own: "where you put them: U turns away from what they are like",
 }
 

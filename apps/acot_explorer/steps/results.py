@@ -48,10 +48,14 @@ __all__ = ["ResultsStep"]
 
 
 _TABLE = """
-:host { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; margin: 8px 0 16px; }
-th, td { padding: 3px 10px; text-align: left; border-bottom: 1px solid rgba(128, 128, 128, .35); }
+:host { flex: none; overflow-x: auto; } p { font-size: 14px; margin: 6px 0; }
+h3 { margin: 4px 0; font-size: 16px; }
+table { border-collapse: collapse; font-size: 13px; margin: 6px 0 14px; }
+th, td { padding: 3px 12px 3px 0 !important; text-align: left; border: 0 !important;
+         border-bottom: 1px solid rgba(128, 128, 128, .35) !important; }
 td:not(:first-child) { font-variant-numeric: tabular-nums; white-space: nowrap; }
-code { overflow-wrap: anywhere; } h3 { margin: 4px 0; }
+code { overflow-wrap: anywhere; color: inherit !important; background: none !important;
+       font-size: 12.5px !important; }
 """
 
 

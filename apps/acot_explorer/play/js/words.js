@@ -72,8 +72,7 @@ function meanings(name, value) {
     return value === 0 ? "at 0 order does not count: reversed in time, the sequence has the same U"
       : "the higher, the more U turns to what grows from frame to frame"
   }
-  return {eta: "by how much each frame's energy should exceed the one's before",
-    sigma: "the spread of the noise that the adversary is given"}[name] ?? ""
+  return ""
 }
 const KINDS = {
   adversarial: "frames without what tells their class: a network has learned to take it out. U looks for just that",

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted
 
-from acot_core._utils.checks import check_choice, check_number
+from acot_core._utils.checks import check_choice, check_number, real_tensor
 from acot_core._utils.threads import single_threaded
 from acot_core.riemannian.grassmann import projection_kernel
 from acot_core.sequences import check_labels
@@ -44,9 +44,13 @@ def grassmann_kernel(
     -------
     float64 array (N, M)
     """
+    check_choice("kernel", kernel, ("exponential", "linear"))
+    if gamma is not None:
+        check_number("gamma", gamma, positive=True)
+    bases = [real_tensor(each, name).double() for name, each in (("U", U), ("V", V))]
     with single_threaded(), torch.no_grad():
-        overlap = projection_kernel(*(torch.tensor(np.asarray(bases)).double() for bases in (U, V))).numpy()
-    k = U.shape[2]
+        overlap = projection_kernel(*bases).numpy()
+    k = bases[0].shape[2]
     return overlap / k if kernel == "linear" else np.exp((1 / k if gamma is None else gamma) * (overlap - k))
 
 
@@ -105,7 +109,7 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
         check_number("C", self.C, positive=True)
         check_choice("kernel", self.kernel, ("exponential", "linear"))
         bases = _check_bases(X)
-        labels = check_labels(y, len(bases))
+        labels = check_labels(y, len(bases), n_classes=2)
         self.gamma_ = 1 / bases.shape[2] if self.gamma == "scale" else float(self.gamma)
         self.svc_ = SVC(C=self.C, kernel="precomputed", random_state=0).fit(
             grassmann_kernel(bases, bases, self.gamma_, self.kernel), labels
@@ -132,13 +136,12 @@ class GrassmannSVC(ClassifierMixin, BaseEstimator):
 
 
 def _check_bases(X: Any) -> np.ndarray:
-    bases = np.asarray(X.detach().cpu() if isinstance(X, torch.Tensor) else X)
-    if bases.ndim != 3 or 0 in bases.shape or bases.dtype.kind not in "fiu":
+    bases = real_tensor(X, "X").detach().cpu().float().numpy()
+    if bases.ndim != 3 or 0 in bases.shape:
         raise ValueError(
             f"X: expected orthonormal bases (N, d, k), got shape {bases.shape} {bases.dtype}; "
             'ACOTPooling makes them with output="subspace"'
         )
-    bases = bases.astype(np.float32, copy=False)
     gram = np.einsum("ndk,ndl->nkl", bases, bases)
     error = np.abs(gram - np.eye(bases.shape[2])).max((1, 2))
     if not (error < _TOLERANCE).all():

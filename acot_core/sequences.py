@@ -12,12 +12,15 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from acot_core._utils.checks import real_tensor, takes_reals
 
 __all__ = [
     "CheckedSequences",
@@ -111,6 +114,7 @@ class CheckedSequences(list[Tensor]):
         return CheckedSequences(self[i] for i in positions)
 
 
+@takes_reals("frames", axes=1)
 def normalize_frames(frames: Tensor) -> Tensor:
     """Rows scaled to unit l2 norm, without overflow or underflow; a zero row stays zero. (..., d)"""
     scale = frames.abs().amax(-1, keepdim=True)
@@ -160,8 +164,8 @@ def check_sequences(
     is_checked = isinstance(sequences, CheckedSequences)
     checked = CheckedSequences()
     shapes: list[tuple[int, ...]] = []
-    for i, sequence in enumerate(_items(sequences, name)):
-        frames = sequence if is_checked else _as_matrix(sequence, f"{name}[{i}]")
+    for i, sequence in enumerate(items_of(sequences, name)):
+        frames = sequence if is_checked else as_matrix(sequence, f"{name}[{i}]")
         shapes.append(tuple(frames.shape))
         n, d = frames.shape
         if n < min_length:
@@ -198,7 +202,7 @@ def check_sequences(
     return checked
 
 
-def _items(sequences: Any, name: str) -> list[Any]:
+def items_of(sequences: Any, name: str) -> list[Any]:
     """The items of anything that has a length; no string, mapping, table or generator."""
     expected = f"{name}: expected a list of arrays (n_i, d), one per sequence, got {type(sequences).__name__}"
     table = hasattr(sequences, "columns")  # of pandas or polars, whose items are columns
@@ -225,7 +229,7 @@ def _is_ready(frames: Tensor) -> bool:
     return bool(((norm - 1).abs() < _UNIT).all())
 
 
-def _as_matrix(sequence: Any, name: str) -> Tensor:
+def as_matrix(sequence: Any, name: str) -> Tensor:
     """One sequence as a floating tensor (n, d) on the CPU; only shape and type are checked."""
     if isinstance(sequence, Tensor):
         if sequence.layout != torch.strided or sequence.is_quantized or sequence.is_meta:
@@ -256,28 +260,42 @@ def _as_matrix(sequence: Any, name: str) -> Tensor:
     return frames if frames.dtype in (torch.float32, torch.float64) else frames.double()
 
 
-def check_labels(labels: Any, n_sequences: int) -> np.ndarray:
-    """Validate class labels: one for each sequence, (N,), without missing values.
+def check_labels(labels: Any, n_sequences: int, *, n_classes: int = 1) -> np.ndarray:
+    """Validate class labels: one for each sequence, (N,), without missing values, of ``n_classes`` or more.
 
     Numbers, truth values, strings, categories and tensors will do.
 
     Raises
     ------
     ValueError
-        Wrong shape or length, a missing or masked value, numbers that are not whole (a regression's), or
-        values that cannot be compared with one another.
+        Wrong shape or length, a missing or masked value, numbers that are not whole (a regression's), values
+        that cannot be compared with one another, or too few classes.
     """
     if np.ma.is_masked(labels):
         raise ValueError(f"labels[{int(np.flatnonzero(np.ma.getmaskarray(labels))[0])}] is masked")
     try:
         array = np.asarray(labels.tolist() if isinstance(labels, Tensor) else labels)
-    except (TypeError, ValueError) as error:
+        if array.dtype.kind == "U" and not hasattr(labels, "dtype"):  # NumPy makes text of a list's mixture
+            array = np.asarray(labels, dtype=object)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"labels: expected shape ({n_sequences},), one per sequence, got nested lists"
         ) from error
     if array.ndim != 1 or len(array) != n_sequences:
         raise ValueError(f"labels: expected shape ({n_sequences},), one per sequence, got {array.shape}")
-    if array.dtype.kind in "cmMV":
+    if array.dtype.kind == "O":
+        missing = np.flatnonzero(pd.isna(array))
+        if len(missing):
+            raise ValueError(f"labels[{missing[0]}] is missing")
+        kinds = {
+            str if isinstance(each, str) else Real if isinstance(each, Real | np.bool_) else type(each)
+            for each in array
+        }
+        if len(kinds) > 1 or not kinds <= {str, Real}:
+            names = sorted(kind.__name__ for kind in kinds)
+            raise ValueError(f"labels: expected numbers or strings, got {' and '.join(names)}")
+        array = np.array(array.tolist()) if kinds == {Real} or not hasattr(labels, "dtype") else array
+    if array.dtype.kind in "cmMSV":
         raise ValueError(f"labels: expected numbers or strings, got {array.dtype}")
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
@@ -285,20 +303,17 @@ def check_labels(labels: Any, n_sequences: int) -> np.ndarray:
         if (fractions := np.flatnonzero(array != np.round(array))).size:
             i = int(fractions[0])
             raise ValueError(f"labels: expected classes, got continuous numbers (labels[{i}] = {array[i]})")
-    if array.dtype.kind == "O":
-        missing = np.flatnonzero(pd.isna(array))
-        if len(missing):
-            raise ValueError(f"labels[{missing[0]}] is missing")
-        try:
-            np.unique(array)
-        except TypeError as error:
-            raise ValueError(f"labels: expected numbers or strings, got a mixture ({error})") from error
+    if len(classes := np.unique(array)) < n_classes:
+        raise ValueError(f"labels: expected {n_classes} classes or more, got {classes.tolist()}")
     return array
 
 
 def pad(sequences: Sequence[Tensor]) -> PaddedSequences:
     """Put N tensors (n_i, d) into one (N, max n_i, d), zero-padded at the end."""
-    frames = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
+    sequences = [
+        real_tensor(each, f"sequences[{i}]") for i, each in enumerate(items_of(sequences, "sequences"))
+    ]
+    frames = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
     lengths = torch.tensor([len(s) for s in sequences], device=frames.device)
     return PaddedSequences(frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None])
 
@@ -351,7 +366,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     ValueError
         The device is unknown or not present on this machine.
     """
-    if device == "auto":
+    if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)

@@ -232,7 +232,7 @@ ITERATED: dict[str, tuple[Law, float]] = {
 }
 
 
-@cases(200)
+@cases(250)
 @given(st.sampled_from(list(CLOSED)), seeds, exponents)
 def test_laws_of_units(name: str, seed: int, exponent: int) -> None:
     law, rtol = CLOSED[name]
@@ -240,7 +240,7 @@ def test_laws_of_units(name: str, seed: int, exponent: int) -> None:
         assert_law(law, seed, 10.0**exponent, rtol, name)
 
 
-@cases(60)
+@cases(250)
 @given(st.sampled_from(list(ITERATED)), seeds, exponents)
 def test_laws_of_units_where_steps_are_searched(name: str, seed: int, exponent: int) -> None:
     law, rtol = ITERATED[name]
@@ -268,7 +268,7 @@ def test_plans_do_not_depend_on_a_constant(
     assert (excess <= allowed * (cost.amax((1, 2)) + 1e-300))[answer.converged].all()
 
 
-@cases(60)
+@cases(250)
 @given(st.integers(2, 30), st.floats(0, 0.9), st.integers(3, 32), exponents, seeds)
 def test_forbidden_pairs_leave_the_others_their_optimum(
     n: int, share: float, big: int, unit: int, seed: int
@@ -283,7 +283,7 @@ def test_forbidden_pairs_leave_the_others_their_optimum(
     assert float(answer.value) / 10.0**unit == pytest.approx(best, rel=1e-9)
 
 
-@cases(60)
+@cases(250)
 @given(problems(largest=20), exponents, st.sampled_from(["emd", "ipot"]))
 def test_converged_is_shown_by_a_duality_gap(
     problem: tuple[Tensor, Tensor | None, Tensor | None], exponent: int, transport: str
@@ -345,7 +345,7 @@ def spans(pooled: np.ndarray) -> np.ndarray:
     return pooled @ pooled.swapaxes(1, 2) if pooled.ndim == 3 else pooled
 
 
-@cases(60)
+@cases(250)
 @given(st.sampled_from(list(POOLINGS)), seeds, st.integers(-50, 50))
 def test_a_scale_of_each_frame_changes_no_pooling(name: str, seed: int, most: int) -> None:
     """By powers of two, which change no bit of a direction."""
@@ -382,7 +382,7 @@ def test_an_order_of_frames_changes_no_pooling_without_order(name: str, seed: in
     assert_same(spans(pooling.fit(mixed).transform(mixed)), spans(expected), 1e-3, name)
 
 
-@cases(60)
+@cases(250)
 @given(seeds, st.lists(st.integers(-9, 9), min_size=3, max_size=3), st.integers(1, 3), st.floats(-100, 100))
 def test_units_and_origins_of_channels_change_no_encoded_frame(
     seed: int, units: list[int], window: int, offset: float
@@ -408,7 +408,7 @@ def test_units_of_channels_change_no_neighbour_under_time_warping() -> None:
 # ---------------------------------------------------------------- rotations and orders
 
 
-@cases(60)
+@cases(250)
 @given(st.integers(2, 30), st.integers(2, 12), exponents, seeds, st.data())
 def test_principal_subspaces_follow_rotations_and_no_unit(
     n: int, d: int, unit: int, seed: int, data: st.DataObject
@@ -470,7 +470,7 @@ TURNED: dict[str, Callable[[Turned], tuple[Any, Any, float]]] = {
 }  # fmt: skip
 
 
-@cases(60)
+@cases(250)
 @given(st.sampled_from(list(TURNED)), seeds)
 def test_rotations_turn_geometry_costs_and_robust_distances(name: str, seed: int) -> None:
     actual, expected, rtol = TURNED[name](Turned(seed))
@@ -514,7 +514,7 @@ def test_alternation_follows_rotations_and_orders(seed: int, transport: str) -> 
         assert_same(actual.objective, expected.objective, 1e-3, what)
 
 
-@cases(60)
+@cases(250)
 @given(problems(largest=12), seeds, st.sampled_from(["emd", "ipot", "sinkhorn", "uniform"]))
 def test_an_order_of_rows_and_columns_permutes_plans(
     problem: tuple[Tensor, Tensor | None, Tensor | None], seed: int, transport: str

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import wraps
+from inspect import signature
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 def check_int(name: str, value: Any, *, least: int, none: bool = False) -> None:
@@ -41,9 +47,67 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
         raise ValueError(f"{name}: expected one of {tuple(allowed)}, got {value!r}")
 
 
-def same_dtype(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Two tensors in the more precise of their types: torch multiplies none of different ones."""
-    if first.dtype == second.dtype:
-        return first, second
-    common = torch.promote_types(first.dtype, second.dtype)
-    return first.to(common), second.to(common)
+def check_size(name: str, value: Any, most: int) -> None:
+    """Refuse what is no integer from 1 to ``most``, the number of features d."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
+        raise ValueError(f"{name}: expected 1 <= {name} <= d = {most}, got {value!r}")
+
+
+def real_tensor(value: Any, name: str) -> Tensor:
+    """Real numbers as a floating-point tensor; whole numbers become double precision."""
+    try:
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: expected numbers without holes, got masked entries")
+        tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value, order="C"))
+    except (TypeError, ValueError) as error:
+        if str(error).startswith(name):
+            raise
+        raise ValueError(f"{name}: expected real numbers, got {type(value).__name__} ({error})") from error
+    if tensor.is_complex() or tensor.is_quantized or tensor.is_meta or tensor.layout != torch.strided:
+        raise ValueError(
+            f"{name}: expected a dense array of real numbers, got {tensor.dtype} {tensor.layout}"
+        )
+    return tensor if tensor.is_floating_point() else tensor.double()
+
+
+def takes_reals(
+    *names: str, axes: int = 2, finite: bool = False
+) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """Let a function take arrays, lists and any real type where it computes with tensors.
+
+    The named arguments become tensors of one type, of at least single precision; what is no dense array of
+    real numbers of at least ``axes`` axes, or with ``finite`` holds a NaN or an infinity, is refused by name.
+    """
+
+    def checked(value: Any, name: str) -> Tensor:
+        plain = type(value) is Tensor and value.dtype in (torch.float32, torch.float64)
+        if not plain or value.layout != torch.strided or value.is_meta:
+            value = real_tensor(value, name)
+            value = value if value.dtype == torch.float64 else value.float()
+        if value.ndim < axes:
+            raise ValueError(f"{name}: expected {axes} axes or more, got shape {tuple(value.shape)}")
+        if finite and not bool(value.detach().isfinite().all()):
+            raise ValueError(f"{name}: holds a NaN or an infinity")
+        return value
+
+    def decorate(function: Callable[P, Result]) -> Callable[P, Result]:
+        parameters = signature(function).parameters
+        places = {name: list(parameters).index(name) for name in names}
+        left_out = {name for name in names if parameters[name].default is None}
+
+        @wraps(function)
+        def taking_reals(*args: P.args, **kwargs: P.kwargs) -> Result:
+            given: dict[Any, Any] = dict(enumerate(args)) | kwargs
+            found = {}
+            for name, place in places.items():
+                key = name if name in kwargs else place
+                if key in given and not (given[key] is None and name in left_out):
+                    found[key] = checked(given[key], name)
+            if len({value.dtype for value in found.values()}) > 1:
+                found = {key: value.double() for key, value in found.items()}
+            given |= found
+            return function(*(given[i] for i in range(len(args))), **{name: given[name] for name in kwargs})
+
+        return taking_reals
+
+    return decorate

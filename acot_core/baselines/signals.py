@@ -19,6 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils.validation import check_is_fitted
 
+from acot_core._utils.checks import check_number
+from acot_core.datasets.encoders import check_signals
 from acot_core.sequences import check_labels
 
 
@@ -37,10 +39,8 @@ def resample(signals: Sequence[Any], length: int) -> np.ndarray:
     """Bring N signals (n_i, c) to one length by linear interpolation: float32 (N, c, length)."""
     grid = np.linspace(0, 1, length)
     resampled = []
-    for i, signal in enumerate(signals):
-        array = np.asarray(signal, dtype=np.float32)
-        if array.ndim != 2 or len(array) == 0:
-            raise ValueError(f"X[{i}]: expected a signal (n >= 1, c), got shape {array.shape}")
+    for signal in check_signals(signals, "X"):
+        array = signal.numpy()
         time = np.linspace(0, 1, len(array)) if len(array) > 1 else np.zeros(1)
         resampled.append(np.stack([np.interp(grid, time, channel) for channel in array.T]))
     return np.stack(resampled).astype(np.float32)
@@ -56,10 +56,11 @@ class _SignalClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Sequence[Any], y: Any) -> Self:
         """Fit on N signals (n_i, c) with labels (N,)."""
-        labels = check_labels(y, len(X))
-        self.model_ = self._model(X)
+        signals = check_signals(X, "X", torch.float64)
+        labels = check_labels(y, len(signals), n_classes=2)
+        self.model_ = self._model(signals)
         with _process_left_alone():
-            self.model_.fit(self._prepared(X), labels)
+            self.model_.fit(self._prepared(signals), labels)
         self.classes_ = np.unique(labels)
         return self
 
@@ -154,9 +155,10 @@ class DTWClassifier(_SignalClassifier):
     def _model(self, X: Sequence[Any]) -> Any:
         from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
 
-        if not 0 < self.window <= 1:
+        check_number("window", self.window, positive=True)
+        if self.window > 1:
             raise ValueError(f"window: expected a share between 0 and 1, got {self.window!r}")
-        rows = np.concatenate([np.asarray(signal, dtype=float) for signal in X])
+        rows = torch.cat(list(X)).numpy()
         spread = rows.std(0)
         self.mean_, self.scale_ = rows.mean(0), np.where(spread > 0, spread, 1)
         return KNeighborsTimeSeriesClassifier(
@@ -164,4 +166,9 @@ class DTWClassifier(_SignalClassifier):
         )
 
     def _prepared(self, X: Sequence[Any]) -> list[np.ndarray]:
-        return [((np.asarray(signal, dtype=float) - self.mean_) / self.scale_).T for signal in X]
+        signals = check_signals(X, "X", torch.float64)
+        if signals[0].shape[1] != len(self.mean_):
+            raise ValueError(
+                f"X[0]: expected {len(self.mean_)} channels, got shape {tuple(signals[0].shape)}"
+            )
+        return [np.ascontiguousarray(((signal.numpy() - self.mean_) / self.scale_).T) for signal in signals]

@@ -22,6 +22,7 @@ from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from sklearn.pipeline import make_pipeline
 from torch import Tensor
 
+from acot_core._utils.checks import check_choice, check_number
 from acot_core._utils.progress import Callback
 from acot_core.baselines.rank_pooling import ordered_subspace
 from acot_core.gan.frame_classifier import train_frame_classifier
@@ -100,9 +101,12 @@ class SupervisedPooling(SubspacePooling):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.embedding not in _EMBEDDINGS:
-            raise ValueError(f"embedding: expected one of {_EMBEDDINGS}, got {self.embedding!r}")
-        if self.on not in ("averages", "frames") or (self.embedding == "nca" and self.on == "frames"):
+        check_choice("embedding", self.embedding, _EMBEDDINGS)
+        check_choice("on", self.on, ("averages", "frames"))
+        check_number("C", self.C, positive=True)
+        if not isinstance(self.order, bool | np.bool_):
+            raise ValueError(f"order: expected True or False, got {self.order!r}")
+        if self.embedding == "nca" and self.on == "frames":
             raise ValueError(f"on: expected 'averages', or but for NCA 'frames', got {self.on!r}")
 
     def _fit(self, sequences: CheckedSequences, y: Any, callback: Callback | None) -> None:

@@ -22,7 +22,7 @@ from acot_core._utils.checks import check_int
 from acot_core._utils.progress import Callback
 from acot_core.datasets.frame_network import train_frame_network
 from acot_core.datasets.signed import unit_features
-from acot_core.sequences import check_labels, resolve_device, resolve_seed
+from acot_core.sequences import as_matrix, check_labels, items_of, resolve_device, resolve_seed
 
 Kind = Literal["untrained", "trained"]
 
@@ -47,31 +47,25 @@ def windows(signal: Tensor, window: int = 1, stride: int = 1) -> Tensor:
     return signal.unfold(0, window, stride).transpose(1, 2).flatten(1)  # (t, c, w) -> (t, w, c) -> (t, w c)
 
 
-def check_signals(raw: Sequence[Any], name: str = "raw") -> list[Tensor]:
-    """Validate raw signals: N arrays (n_i, c) of finite real numbers, n_i >= 1, one c. float32 CPU tensors.
+def check_signals(raw: Sequence[Any], name: str = "raw", dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    """Validate raw signals: N arrays (n_i, c) of finite real numbers, n_i >= 1, one c. CPU tensors.
 
     Raises
     ------
     ValueError
         Naming the signal, its shape and what was expected.
     """
-    if len(raw) == 0:
-        raise ValueError(f"{name}: expected at least one signal of shape (n_i, c), got none")
     checked: list[Tensor] = []
-    for i, signal in enumerate(raw):
-        array = np.asarray(signal.detach().cpu() if isinstance(signal, Tensor) else signal)
-        expected = checked[0].shape[1] if checked else "c"
-        if array.dtype.kind not in "biuf" or array.ndim != 2 or 0 in array.shape:
-            raise ValueError(
-                f"{name}[{i}]: expected real numbers of shape (n >= 1, {expected}), "
-                f"got {array.dtype} {array.shape}"
-            )
-        if checked and array.shape[1] != expected:
-            raise ValueError(f"{name}[{i}]: expected {expected} channels, got shape {array.shape}")
-        tensor = torch.from_numpy(np.array(array, dtype=np.float32))
+    for i, signal in enumerate(items_of(raw, name)):
+        tensor = as_matrix(signal, f"{name}[{i}]").to(dtype)
+        shape = tuple(tensor.shape)
+        if 0 in shape:
+            raise ValueError(f"{name}[{i}]: expected real numbers of shape (n >= 1, c), got shape {shape}")
+        if checked and shape[1] != checked[0].shape[1]:
+            raise ValueError(f"{name}[{i}]: expected {checked[0].shape[1]} channels, got shape {shape}")
         if not torch.isfinite(tensor).all():
             t = int((~torch.isfinite(tensor)).any(1).nonzero()[0])
-            raise ValueError(f"{name}[{i}] (shape {array.shape}): row {t} holds a NaN or an infinity")
+            raise ValueError(f"{name}[{i}] (shape {shape}): row {t} holds a NaN or an infinity")
         checked.append(tensor)
     return checked
 

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from acot_core._utils.checks import takes_reals
 from acot_core.sequences import normalize_frames
 
 Gamma = Literal["split", "relu"]
@@ -25,6 +26,7 @@ def check_gamma(gamma: str | None) -> None:
         raise ValueError(f"gamma: expected one of {list(get_args(Gamma))} or None, got {gamma!r}")
 
 
+@takes_reals("frames", axes=1)
 def nonnegative(frames: Tensor, gamma: Gamma = "split") -> Tensor:
     """Apply gamma to signed features.
 

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from acot_core._utils.blocks import block_bytes
+from acot_core._utils.checks import check_int, takes_reals
 from acot_core.gan._noise import content_keys, normal, permutations
 from acot_core.sequences import CheckedSequences, Negatives, PaddedSequences, check_sequences, pad
 
 
+@takes_reals("frames", "noise", axes=1)
 def subtract(frames: Tensor, noise: Tensor) -> Tensor:
     """Negative of Eq. (9): γ(x - x̂) = ReLU(x - x̂) / ||ReLU(x - x̂)||.
 
@@ -142,6 +144,7 @@ def random_negatives(
     >>> negatives.lengths.tolist()
     [6, 10]
     """
+    check_int("seed", seed, least=0)
     checked = check_sequences(sequences, n_features=n_features)
 
     def make(x: Tensor, normal: Tensor, _: PaddedSequences, out: Tensor) -> None:

@@ -12,9 +12,12 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 from torch import Tensor
 
+from acot_core._utils.checks import takes_reals
+
 __all__ = ["classifier_test", "energy_distance", "nearest_distance", "nearest_neighbour_test"]
 
 
+@takes_reals("first", "second", finite=True)
 def classifier_test(first: Tensor, second: Tensor) -> float:
     """Accuracy with which a kernel SVM tells unseen rows of two samples (n, d), (n', d) apart.
 
@@ -27,7 +30,7 @@ def classifier_test(first: Tensor, second: Tensor) -> float:
         A sample has fewer than three rows, or they differ in d.
     """
     _check_samples(first, second, 3)
-    rows = torch.cat([first, second]).double()
+    rows = torch.cat([first, second]).detach().double()
     squares = torch.cdist(rows, rows).square()
     median = squares[squares > 0].median() if (squares > 0).any() else squares.new_ones(())
     kernel = torch.exp(-squares / median).cpu().numpy()
@@ -37,6 +40,7 @@ def classifier_test(first: Tensor, second: Tensor) -> float:
     return float(cross_val_score(classifier, kernel, is_first, cv=folds, scoring="balanced_accuracy").mean())
 
 
+@takes_reals("first", "second", finite=True)
 def nearest_neighbour_test(first: Tensor, second: Tensor) -> float:
     """Nearest-neighbour two-sample test: leave-one-out 1-NN accuracy between samples (n, d), (n', d).
 
@@ -59,12 +63,14 @@ def nearest_neighbour_test(first: Tensor, second: Tensor) -> float:
     return float(0.5 + (sides - 0.5).abs().mean())
 
 
+@takes_reals("first", "second", finite=True)
 def nearest_distance(first: Tensor, second: Tensor) -> float:
     """Mean distance of the rows of ``second`` (n', d) to the nearest row of ``first`` (n, d)."""
     _check_samples(first, second, 1)
     return float(torch.cdist(second.double(), first.double()).amin(1).mean())
 
 
+@takes_reals("first", "second", finite=True)
 def energy_distance(first: Tensor, second: Tensor) -> float:
     """Energy distance 2 E|a - b| - E|a - a'| - E|b - b'| (Székely & Rizzo) of (n, d), (n', d), without bias.
 
@@ -84,6 +90,6 @@ def energy_distance(first: Tensor, second: Tensor) -> float:
 def _check_samples(first: Tensor, second: Tensor, least: int) -> None:
     if min(len(first), len(second)) < least or first.shape[1] != second.shape[1]:
         raise ValueError(
-            f"expected two samples of at least {least} rows and one d, got shapes {tuple(first.shape)} and "
-            f"{tuple(second.shape)}"
+            f"first, second: expected two samples of at least {least} rows and one d, got shapes "
+            f"{tuple(first.shape)} and {tuple(second.shape)}"
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from acot_core._utils.blocks import block_bytes
-from acot_core._utils.checks import same_dtype
+from acot_core._utils.checks import check_int, check_size, takes_reals
 
 __all__ = [
     "distance",
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 
+@takes_reals("U", "Z")
 def project(U: Tensor, Z: Tensor) -> Tensor:
     """Tangent part (I - UU')Z of an ambient vector Z at U, both (B, d, k).
 
@@ -38,6 +39,7 @@ def project(U: Tensor, Z: Tensor) -> Tensor:
     return Z - U @ (U.mT @ Z)
 
 
+@takes_reals("A")
 def orthonormalize(A: Tensor) -> Tensor:
     """Orthonormal basis of the columns of A (B, d, k): the Q factor whose R has a positive diagonal."""
     Q, R = torch.linalg.qr(A)
@@ -45,6 +47,7 @@ def orthonormalize(A: Tensor) -> Tensor:
     return Q * sign[..., None, :]
 
 
+@takes_reals("U", "D")
 def retract_qr(U: Tensor, D: Tensor) -> Tensor:
     """Retraction along the tangent vector D by the QR decomposition of U + D: (B, d, k).
 
@@ -57,6 +60,7 @@ def retract_qr(U: Tensor, D: Tensor) -> Tensor:
     return orthonormalize(U + D)
 
 
+@takes_reals("U", "D", finite=True)
 def retract_polar(U: Tensor, D: Tensor) -> Tensor:
     """Retraction along the tangent vector D by the polar factor of U + D: (B, d, k)."""
     left, _, right = torch.linalg.svd(U + D, full_matrices=False)
@@ -72,12 +76,14 @@ def random_point(
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Subspaces drawn uniformly: (B, d, k), on the generator's device."""
-    if not 1 <= k <= d:
-        raise ValueError(f"k: expected 1 <= k <= d = {d}, got {k}")
+    check_int("n_points", n_points, least=0)
+    check_int("d", d, least=1)
+    check_size("k", k, d)
     A = torch.randn(n_points, d, k, generator=generator, dtype=dtype, device=generator.device)
     return orthonormalize(A)
 
 
+@takes_reals("U", "V", finite=True)
 def principal_angles(U: Tensor, V: Tensor) -> Tensor:
     """Principal angles of span U (B, d, k) and span V (B, d, l), radians, ascending: (B, min(k, l)).
 
@@ -87,7 +93,12 @@ def principal_angles(U: Tensor, V: Tensor) -> Tensor:
     >>> torch.rad2deg(principal_angles(U, V))
     tensor([[ 0., 90.]])
     """
-    U, V = same_dtype(U, V)
+    for name, basis in (("U", U), ("V", V)):
+        error = (basis.mT @ basis - torch.eye(basis.shape[-1], dtype=U.dtype, device=U.device)).abs()
+        if bool((error > 1e-2).any()):
+            raise ValueError(
+                f"{name}: expected orthonormal columns, got {name}'{name} off by {float(error.max()):.2g}"
+            )
     if U.shape[-1] < V.shape[-1]:
         U, V = V, U
     cosine = torch.linalg.svdvals(U.mT @ V)  # descending
@@ -100,6 +111,7 @@ def principal_angles(U: Tensor, V: Tensor) -> Tensor:
     )
 
 
+@takes_reals("U", "V")
 def distance(U: Tensor, V: Tensor) -> Tensor:
     """Geodesic distance: the l2 norm of the principal angles, (B,).
 
@@ -112,6 +124,7 @@ def distance(U: Tensor, V: Tensor) -> Tensor:
     return torch.linalg.vector_norm(principal_angles(U, V), dim=-1)
 
 
+@takes_reals("U", "V", finite=True)
 def projection_kernel(U: Tensor, V: Tensor, *, block_bytes: int = 2**28) -> Tensor:
     """The kernel's inner product of Eq. (14), ||U_i' V_j||_F^2, for all pairs, in blocks of rows.
 
@@ -133,8 +146,8 @@ def projection_kernel(U: Tensor, V: Tensor, *, block_bytes: int = 2**28) -> Tens
     [[1.0, 0.0], [0.0, 1.0]]
     """
     if U.ndim != 3 or V.ndim != 3 or U.shape[1] != V.shape[1]:
-        raise ValueError(f"expected (N, d, k) and (M, d, l), got {tuple(U.shape)} and {tuple(V.shape)}")
-    U, V = same_dtype(U, V)
+        raise ValueError(f"U, V: expected (N, d, k) and (M, d, l), got {tuple(U.shape)} and {tuple(V.shape)}")
+    check_int("block_bytes", block_bytes, least=1)
     n, d, k = U.shape
     m, _, el = V.shape
     rows = V.permute(0, 2, 1).reshape(m * el, d)
@@ -147,6 +160,7 @@ def projection_kernel(U: Tensor, V: Tensor, *, block_bytes: int = 2**28) -> Tens
     return kernel
 
 
+@takes_reals("frames", axes=3, finite=True)
 def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
     """Top-k principal directions of each sequence: the start of the subspace step (Sec. 3.5).
 
@@ -172,8 +186,7 @@ def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
     [1.0, 0.0, 0.0]
     """
     n, d = frames.shape[1:]
-    if not 1 <= k <= d:
-        raise ValueError(f"k: expected 1 <= k <= d = {d}, got {k}")
+    check_size("k", k, d)
     blocks = []
     block = max(1, block_bytes(frames.device) // (n * d * 8))
     for i in range(0, len(frames), block):
@@ -203,12 +216,14 @@ def _principal_block(X: Tensor, k: int) -> Tensor:
     return _fix_signs(_complete(basis))
 
 
+@takes_reals("A", axes=3, finite=True)
 def top_eigenvectors(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """k largest eigenvalues (B, k), descending, and eigenvectors (B, n, k) of positive matrices (B, n, n).
 
     In double precision, by subspace iteration with more than k directions; where that has not converged to
     nine digits (eigenvalues hardly fall), or n is little larger than k, by a full decomposition.
     """
+    check_size("k", k, A.shape[1])
     n, p = A.shape[1], 2 * k + 4
     if 2 * p > n:
         values, vectors = torch.linalg.eigh(A)

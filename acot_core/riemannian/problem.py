@@ -10,6 +10,8 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
+from acot_core._utils.checks import real_tensor
+
 
 class Line(Protocol):
     """B functions of one step each."""
@@ -123,10 +125,10 @@ def as_points(initial: Any) -> Tensor:
     ValueError
         Another shape, k > d, or no real numbers.
     """
-    points = torch.as_tensor(initial).detach().clone()
-    if points.ndim != 3 or points.shape[2] > points.shape[1] or not points.is_floating_point():
+    points = real_tensor(initial, "initial").detach().clone()
+    if points.ndim != 3 or points.shape[2] > points.shape[1] or not bool(points.isfinite().all()):
         got = f"{tuple(points.shape)} {points.dtype}"
-        raise ValueError(f"initial: expected shape (B, d, k) with k <= d, of real numbers, got {got}")
+        raise ValueError(f"initial: expected shape (B, d, k) with k <= d, of finite numbers, got {got}")
     return points if points.dtype == torch.float64 else points.float()
 
 

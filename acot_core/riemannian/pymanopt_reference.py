@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acot_core._utils.checks import check_choice
+from acot_core._utils.checks import check_choice, check_int
 from acot_core._utils.progress import Callback, Cancelled, Clock
 from acot_core.riemannian.grassmann import project
 from acot_core.riemannian.problem import DescentResult, Objective, as_objective, as_points
@@ -52,6 +52,7 @@ def pymanopt_conjugate_gradient(
         start); the history has first and last state only.
     """
     check_choice("beta_rule", beta_rule, sorted(_RULES))
+    check_int("n_iter", n_iter, least=1)
     initial = as_points(initial)
     objective = as_objective(objective, initial)
     clock = Clock("subspace", len(initial), callback)

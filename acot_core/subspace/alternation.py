@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from acot_core._utils.checks import check_int, check_number, check_size
 from acot_core.riemannian import DescentResult
 from acot_core.sequences import Negatives, PaddedSequences
 from acot_core.subspace._reduced import frame_products
@@ -120,6 +121,11 @@ def alternate(
     >>> result.objective.shape  # after each plan and each subspace
     torch.Size([3, 4])
     """
+    check_size("n_subspaces", n_subspaces, batch.frames.shape[2])
+    check_int("n_iter", n_iter, least=1)
+    check_int("n_alternations", n_alternations, least=1)
+    for name, number in (("beta1", beta1), ("beta2", beta2), ("eta", eta), ("tol", tol)):
+        check_number(name, number)
     n_subspaces = int(n_subspaces)
     X, Y, dtype, double = batch.frames, negatives.frames, batch.frames.dtype, torch.float64
     mu, nu = (s.mask.double() / s.lengths[:, None] for s in (batch, negatives))

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from acot_core._utils.blocks import blocks
+from acot_core._utils.checks import check_number, takes_reals
 from acot_core.riemannian.problem import Line, Objective
 from acot_core.transport import GroundCost
 
@@ -27,6 +28,8 @@ KINK_BAND = 0.01
 """Widest half-band about the hinge's kink, as a share of the mean squared norm of the frames."""
 
 
+@takes_reals("plan", axes=3)
+@takes_reals("negatives", axes=3)
 def barycentric_images(plan: Tensor, negatives: Tensor) -> Tensor:
     """Barycentric image of each frame, where the plan sends it: T_i = sum_j pi_ij y_j / sum_j pi_ij.
 
@@ -114,6 +117,9 @@ class ACOTObjective(Objective):
     {'contrast': 1.68, 'distortion': 0.32, 'order': 0.0}
     """
 
+    @takes_reals("frames", "images", axes=3)
+    @takes_reals("plan", axes=3)
+    @takes_reals("negatives", axes=3)
     def __init__(
         self,
         frames: Tensor,
@@ -131,6 +137,8 @@ class ACOTObjective(Objective):
         n_sequences, n, _ = frames.shape
         if (images is None) == (plan is None) or (plan is None) != (negatives is None):
             raise ValueError("expected either images, or plan and negatives")
+        for name, weight in (("beta1", beta1), ("beta2", beta2), ("eta", eta)):
+            check_number(name, weight)
         if ground_cost not in ("sqeuclidean", "euclidean"):
             raise ValueError(f"ground_cost: expected 'sqeuclidean' or 'euclidean', got {ground_cost!r}")
         if ground_cost == "euclidean" and plan is None:

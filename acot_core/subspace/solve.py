@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from acot_core._utils.checks import check_choice
+from acot_core._utils.checks import check_choice, check_size
 from acot_core._utils.progress import Callback
 from acot_core.riemannian import DescentResult, conjugate_gradient, pymanopt_conjugate_gradient
 from acot_core.riemannian.grassmann import principal_subspace
@@ -77,6 +77,8 @@ def solve_subspaces(
     if gram is None or isinstance(initial, Tensor):  # else no step needs the images themselves
         objective = objective.with_images()
     d = objective.frames.shape[2]
+    if not isinstance(initial, Tensor):
+        check_size("initial", initial, d)
     k = initial.shape[2] if isinstance(initial, Tensor) else int(initial)
     if solver == "rcg" and coordinates == "auto" and objective.n_responses + k < d:
         reduced = ReducedObjective(objective, initial if isinstance(initial, Tensor) else k, gram)

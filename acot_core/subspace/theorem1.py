@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from acot_core._utils.checks import check_int, check_size, takes_reals
 from acot_core.riemannian import Objective, conjugate_gradient
 from acot_core.riemannian.grassmann import random_point
 from acot_core.transport import cost_matrix, emd
@@ -57,6 +58,7 @@ class RobustDistances:
         return self.subspace + self.variational
 
 
+@takes_reals("X", "Y", "U", axes=3, finite=True)
 def decomposition(X: Tensor, Y: Tensor, U: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """C^2(U), P^2(U) and mean ||(I - UU')y||^2, each on its own, for U (B, d, k): three tensors (B,)."""
     contrastive = emd(cost_matrix((X @ U) @ U.mT, Y, "sqeuclidean")).value
@@ -64,9 +66,11 @@ def decomposition(X: Tensor, Y: Tensor, U: Tensor) -> tuple[Tensor, Tensor, Tens
     return contrastive, projection, (Y - (Y @ U) @ U.mT).square().sum(2).mean(1)
 
 
+@takes_reals("Y", axes=3, finite=True)
 def variational_term(Y: Tensor, k: int) -> Tensor:
     """max_U mean_j ||(I - UU')y_j||^2: the d - k largest eigenvalues of the negatives' Gram matrix, (B,)."""
     m, d = Y.shape[1:]
+    check_size("k", k, d)
     return torch.linalg.eigvalsh(Y.mT @ Y / m)[:, k:].sum(1) if k < d else Y.new_zeros(len(Y))
 
 
@@ -98,6 +102,7 @@ class _MaxMin(Objective):
         return -2 * gradient
 
 
+@takes_reals("X", "Y", axes=3, finite=True)
 def projection_robust(
     X: Tensor,
     Y: Tensor,
@@ -128,8 +133,8 @@ def projection_robust(
     point : Tensor (B, d, k)
     """
     n_sets, _, d = X.shape
-    if not 1 <= k <= d:
-        raise ValueError(f"k: expected 1 <= k <= d = {d}, got {k}")
+    check_size("k", k, d)
+    check_int("n_starts", n_starts, least=0)
     generator = torch.Generator(device=X.device).manual_seed(seed)
     difference = X[:, :, None] - Y[:, None]  # (B, n, m, d)
     spread = torch.einsum("bijd,bije->bde", difference, difference)
@@ -147,6 +152,7 @@ def projection_robust(
     return best, point
 
 
+@takes_reals("X", "Y", axes=3, finite=True)
 def subspace_robust(X: Tensor, Y: Tensor, k: int, *, n_iter: int = 100) -> tuple[Tensor, Tensor, Tensor]:
     """S_k^2: the sum of the k largest eigenvalues of V_pi, minimised over plans by Frank-Wolfe.
 
@@ -158,6 +164,8 @@ def subspace_robust(X: Tensor, Y: Tensor, k: int, *, n_iter: int = 100) -> tuple
         From below, by convexity.
     plan : Tensor (B, n, m)
     """
+    check_size("k", k, X.shape[2])
+    check_int("n_iter", n_iter, least=1)
     plan = emd(cost_matrix(X, Y, "sqeuclidean")).plan
     value = bound = best = None
     for t in range(n_iter):
@@ -180,6 +188,7 @@ def subspace_robust(X: Tensor, Y: Tensor, k: int, *, n_iter: int = 100) -> tuple
     return value, bound, best
 
 
+@takes_reals("X", "Y", axes=3, finite=True)
 def robust_distances(
     X: Tensor, Y: Tensor, k: int, *, n_starts: int = 2, n_iter: int = 30, seed: int = 0
 ) -> RobustDistances:

@@ -11,18 +11,16 @@ that ignore the cost: the controls for the question whether the learned plan mat
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from acot_core._utils.blocks import block_bytes
-from acot_core._utils.checks import same_dtype
+from acot_core._utils.checks import check_int, real_tensor, takes_reals
 
 GroundCost = Literal["sqeuclidean", "euclidean"]
 
@@ -95,7 +93,7 @@ class Problem:
             not finite, without any mass, or whose totals differ by more than rounding; masses that need
             gradients, from a solver that has none for them.
         """
-        given = _tensor(cost, "cost")
+        given = real_tensor(cost, "cost")
         C = given if given.dtype == torch.float64 else given.float()
         C = C[None] if C.ndim == 2 else C
         if C.ndim != 3 or 0 in C.shape[1:]:
@@ -106,7 +104,7 @@ class Problem:
             if mass is None:
                 masses.append(C.new_full((n_problems, size), 1 / size))
                 continue
-            mass = _tensor(mass, name)
+            mass = real_tensor(mass, name)
             expected = (*given.shape[:-2], size)
             if mass.shape != expected:
                 raise ValueError(f"{name}: expected shape {expected}, got {tuple(mass.shape)}")
@@ -168,23 +166,6 @@ class Problem:
         return TransportResult(plan, value, error, n_iter, converged, trace)
 
 
-def _tensor(value: Any, name: str) -> Tensor:
-    """Real numbers as a floating-point tensor; whole numbers become double precision."""
-    try:
-        if np.ma.is_masked(value):
-            raise ValueError(f"{name}: expected numbers without holes, got masked entries")
-        tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value, order="C"))
-    except (TypeError, ValueError) as error:
-        if str(error).startswith(name):
-            raise
-        raise ValueError(f"{name}: expected real numbers, got {type(value).__name__} ({error})") from error
-    if tensor.is_complex() or tensor.is_quantized or tensor.layout != torch.strided:
-        raise ValueError(
-            f"{name}: expected a dense array of real numbers, got {tensor.dtype} {tensor.layout}"
-        )
-    return tensor if tensor.is_floating_point() else tensor.double()
-
-
 def _finite(cost: Tensor) -> Tensor:
     finite = cost.detach().sum((1, 2)).isfinite()  # or else the sum may have overflowed
     return finite if bool(finite.all()) else cost.detach().isfinite().flatten(1).all(1)
@@ -195,6 +176,7 @@ def _no_masses(mass: Tensor) -> Tensor:
     return ~((mass >= 0).all(1) & (total > 0) & total.isfinite())
 
 
+@takes_reals("X", "Y", axes=3)
 def cost_matrix(X: Tensor, Y: Tensor, metric: GroundCost = "euclidean") -> Tensor:
     """Pairwise distances ||x_i - y_j|| of Eq. (4), or their squares as in Eq. (5).
 
@@ -224,11 +206,11 @@ def cost_matrix(X: Tensor, Y: Tensor, metric: GroundCost = "euclidean") -> Tenso
     """
     if X.ndim != 3 or Y.ndim != 3 or X.shape[0] != Y.shape[0] or X.shape[2] != Y.shape[2]:
         raise ValueError(
-            f"expected frames (B, n, d) and negatives (B, m, d), got {tuple(X.shape)} and {tuple(Y.shape)}"
+            "X, Y: expected frames (B, n, d) and negatives (B, m, d), got "
+            f"{tuple(X.shape)} and {tuple(Y.shape)}"
         )
     if metric not in ("euclidean", "sqeuclidean"):
         raise ValueError(f"metric: expected 'euclidean' or 'sqeuclidean', got {metric!r}")
-    X, Y = same_dtype(X, Y)
     if torch.is_grad_enabled() and (X.requires_grad or Y.requires_grad):
         square = (X[:, :, None] - Y[:, None]).square().sum(3)
         # A square root's slope at zero is infinite; it is not asked for there.
@@ -331,7 +313,9 @@ def random_coupling(
     """
     problem = Problem.of(cost, a, b)
     n_problems = len(problem.cost)
-    seeds = [seed] * n_problems if isinstance(seed, Integral) else list(seed)  # type: ignore[arg-type]
+    seeds = list(seed) if isinstance(seed, Iterable) and getattr(seed, "ndim", 1) else [seed] * n_problems
+    for each in seeds:
+        check_int("seed", each, least=0)
     if len(seeds) != n_problems:
         raise ValueError(f"seed: expected an int or {n_problems} ints, one per problem, got {len(seeds)}")
     plan = torch.zeros_like(problem.cost, requires_grad=False)

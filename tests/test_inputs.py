@@ -30,12 +30,14 @@ from acot_core.baselines import (
     DiscriminativePooling,
     DTWClassifier,
     MaxPooling,
+    MiniRocketClassifier,
     PCASubspace,
     RankPooling,
     SupervisedPooling,
 )
 from acot_core.classify import grassmann_kernel
 from acot_core.datasets import FrameEncoder, encode, nonnegative
+from acot_core.experiments._protocol.sweep import digest
 from acot_core.gan import random_negatives, subtract
 from acot_core.gan.two_sample import (
     classifier_test,
@@ -440,6 +442,28 @@ def test_fewer_than_two_classes_are_refused() -> None:
             LABELLED[name](0, np.zeros(N))
 
 
+def test_other_channels_than_in_fit_are_refused() -> None:
+    """aeon#1712: in every method, by both classifiers of signals."""
+    for model in (DTWClassifier(), MiniRocketClassifier(84)):
+        X = sequences(0)
+        fitted_, other = model.fit(X, Y), [x[:, :3] for x in X]
+        for call in (
+            fitted_.predict,
+            fitted_.decision_function,
+            lambda Z, m=fitted_, X=X: m.similarity(Z, X),
+        ):
+            with pytest.raises(ValueError, match=r"X\[0\]: expected 5 channels, as in fit, got 3"):
+                call(other)
+
+
+def test_scalars_of_numpy_name_a_cell_of_a_sweep_as_numbers_do() -> None:
+    """joblib#393: whether one scalar is shared or not makes no difference either."""
+    k = np.int64(10)
+    same = {digest({"a": v, "b": w}) for v, w in ((k, k), (k, np.int64(10)), (10, 10))}
+    assert len(same) == 1
+    assert digest(np.float64(0.5)) == digest(0.5) != digest(0.25)
+
+
 # ---------------------------------------------------------------- weights, sizes, seeds
 
 
@@ -523,7 +547,7 @@ WEIGHTED: dict[str, tuple[Callable[..., Any], str]] = {
         lambda **o: theorem1.projection_robust(Z["X"], Z["Y"], **{"k": 1, "n_starts": 0, "n_iter": 1} | o)[0],
         "k n_starts n_iter",
     ),
-    "ACOTObjective": (value_of, "beta1 beta2 eta"),
+    "ACOTObjective": (value_of, "beta1 beta2"),
     "alternate": (alternated, "n_subspaces beta1 beta2 eta n_iter n_alternations tol"),
     "solve_subspaces": (
         lambda initial: solve_subspaces(ACOTObjective(Z["frames"], Z["images"]), initial).value,

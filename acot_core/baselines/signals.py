@@ -58,6 +58,7 @@ class _SignalClassifier(ClassifierMixin, BaseEstimator):
         """Fit on N signals (n_i, c) with labels (N,)."""
         signals = check_signals(X, "X", torch.float64)
         labels = check_labels(y, len(signals), n_classes=2)
+        self.n_channels_ = signals[0].shape[1]
         self.model_ = self._model(signals)
         with _process_left_alone():
             self.model_.fit(self._prepared(signals), labels)
@@ -67,8 +68,14 @@ class _SignalClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Sequence[Any]) -> np.ndarray:
         """Labels of N signals (n_i, c): (N,)."""
         check_is_fitted(self, "model_")
+        self._check_channels(X)
         with _process_left_alone():
             return self.model_.predict(self._prepared(X))
+
+    def _check_channels(self, *sets: Sequence[Any]) -> None:
+        for X in sets:
+            if (got := check_signals(X, "X")[0].shape[1]) != self.n_channels_:
+                raise ValueError(f"X[0]: expected {self.n_channels_} channels, as in fit, got {got}")
 
     @abstractmethod
     def _model(self, X: Sequence[Any]) -> Any:
@@ -99,6 +106,7 @@ class MiniRocketClassifier(_SignalClassifier):
     def similarity(self, X: Sequence[Any], Y: Sequence[Any]) -> np.ndarray:
         """Cosines of the standardised features of N signals X with those of M signals Y: (N, M)."""
         check_is_fitted(self, "model_")
+        self._check_channels(X, Y)
         with _process_left_alone():
             A, B = (normalize(self.model_[:-1].transform(self._prepared(s))) for s in (X, Y))
         return A @ B.T
@@ -106,6 +114,7 @@ class MiniRocketClassifier(_SignalClassifier):
     def decision_function(self, X: Sequence[Any]) -> np.ndarray:
         """Scores of N signals: (N, n_classes)."""
         check_is_fitted(self, "model_")
+        self._check_channels(X)
         with _process_left_alone():
             scores = self.model_.decision_function(self._prepared(X))
         return scores if scores.ndim == 2 else np.stack([-scores, scores], 1)
@@ -149,6 +158,7 @@ class DTWClassifier(_SignalClassifier):
         from aeon.distances import pairwise_distance
 
         check_is_fitted(self, "model_")
+        self._check_channels(X, Y)
         with _process_left_alone():
             return -pairwise_distance(self._prepared(X), self._prepared(Y), method="dtw", window=self.window)
 
@@ -167,8 +177,4 @@ class DTWClassifier(_SignalClassifier):
 
     def _prepared(self, X: Sequence[Any]) -> list[np.ndarray]:
         signals = check_signals(X, "X", torch.float64)
-        if signals[0].shape[1] != len(self.mean_):
-            raise ValueError(
-                f"X[0]: expected {len(self.mean_)} channels, got shape {tuple(signals[0].shape)}"
-            )
         return [np.ascontiguousarray(((signal.numpy() - self.mean_) / self.scale_).T) for signal in signals]

@@ -313,7 +313,8 @@ def random_coupling(
     """
     problem = Problem.of(cost, a, b)
     n_problems = len(problem.cost)
-    seeds = list(seed) if isinstance(seed, Iterable) and getattr(seed, "ndim", 1) else [seed] * n_problems
+    several = isinstance(seed, Iterable) and getattr(seed, "shape", None) != ()
+    seeds: list[Any] = list(seed) if several else [seed] * n_problems  # type: ignore[arg-type]
     for each in seeds:
         check_int("seed", each, least=0)
     if len(seeds) != n_problems:

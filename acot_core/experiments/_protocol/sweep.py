@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import torch
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from joblib.parallel import ThreadingBackend, get_active_backend
@@ -35,8 +36,11 @@ _THREADS = 4  # beyond, the GIL is in their way
 
 
 def digest(*parts: Any) -> str:
-    """A short name for plain values: equal for equal values, in whatever order a mapping holds them."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """A short name for plain values: equal for equal values, in whatever order a mapping holds them.
+
+    Scalars of NumPy, as grids of `numpy.arange` hold, count as the numbers that they are.
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=np.generic.item)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 

@@ -6,6 +6,7 @@ holds, so that equal means equal to the bit.
 The deep profile: ``ACOT_HYPOTHESIS=deep python -m pytest tests/test_inputs.py --timeout 0``.
 """
 
+# mypy: disable-error-code="call-overload"
 from __future__ import annotations
 
 import re

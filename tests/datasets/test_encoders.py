@@ -174,7 +174,7 @@ def test_encoder_follows_scikit_learn() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"raw": []}, "raw: expected at least one signal"),
+        ({"raw": []}, "raw: expected at least one sequence"),
         ({"raw": [np.ones((3, 2)), np.ones((3, 1))]}, r"raw\[1\]: expected 2 channels"),
         ({"raw": [np.ones((0, 2))]}, r"raw\[0\]: expected real numbers of shape \(n >= 1"),
         ({"raw": [np.ones((3, 2)), [["a", "b"]]]}, r"raw\[1\]"),

@@ -31,7 +31,8 @@ PROCESS ?= $(word $(shell expr $$(date +%-j) % 3 + 1),float64 no_grad warnings)
 
 test-process: $(VENV)/.dev  ## a few quick unit tests in a process that its user has set up otherwise
 	OMP_NUM_THREADS=1 ACOT_TEST_PROCESS=$(PROCESS) $(BIN)/python -m pytest -n $(WORKERS) -m "not browser" \
-	  tests/transport tests/baselines tests/gan/test_negatives.py tests/test_sequences.py tests/test_reports.py
+	  tests/transport tests/baselines tests/gan/test_negatives.py tests/test_sequences.py tests/test_reports.py \
+	  tests/riemannian tests/subspace
 
 test-browser: $(VENV)/.dev  ## tests in Chromium (skipped where there is none)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser

@@ -304,7 +304,10 @@ def check_labels(labels: Any, n_sequences: int, *, n_classes: int = 1) -> np.nda
             i = int(fractions[0])
             raise ValueError(f"labels: expected classes, got continuous numbers (labels[{i}] = {array[i]})")
     if len(classes := np.unique(array)) < n_classes:
-        raise ValueError(f"labels: expected {n_classes} classes or more, got {classes.tolist()}")
+        raise ValueError(
+            f"labels: expected {n_classes} classes or more, got {len(classes)} "
+            f"class{'es' * (len(classes) != 1)}: {classes.tolist()}"
+        )
     return array
 
 

@@ -548,8 +548,8 @@ WEIGHTED: dict[str, tuple[Callable[..., Any], str]] = {
         lambda **o: theorem1.projection_robust(Z["X"], Z["Y"], **{"k": 1, "n_starts": 0, "n_iter": 1} | o)[0],
         "k n_starts n_iter",
     ),
-    "ACOTObjective": (value_of, "beta1 beta2"),
-    "alternate": (alternated, "n_subspaces beta1 beta2 eta n_iter n_alternations tol"),
+    "ACOTObjective": (value_of, "beta2"),  # beta1 and eta may be below zero
+    "alternate": (alternated, "n_subspaces beta1 beta2 eta n_alternations"),
     "solve_subspaces": (
         lambda initial: solve_subspaces(ACOTObjective(Z["frames"], Z["images"]), initial).value,
         "initial",

@@ -25,12 +25,12 @@ def check_int(name: str, value: Any, *, least: int, none: bool = False) -> None:
         raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
 
 
-def check_number(name: str, value: Any, *, positive: bool = False) -> None:
-    """Refuse what is no finite, non-negative number; with ``positive`` zero, too."""
+def check_number(name: str, value: Any, *, positive: bool = False, signed: bool = False) -> None:
+    """Refuse what is no finite, non-negative number; with ``positive`` zero, too; ``signed`` takes any sign."""
     real = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not real or value < 0 or (positive and value == 0):
-        kind = "positive" if positive else "non-negative"
-        raise ValueError(f"{name}: expected a finite {kind} number, got {value!r}")
+    if not real or (value < 0 and not signed) or (positive and value == 0):
+        kind = "" if signed else "positive " if positive else "non-negative "
+        raise ValueError(f"{name}: expected a finite {kind}number, got {value!r}")
 
 
 def check_lengths(name: str, value: Any, *, least: int) -> None:

@@ -106,7 +106,8 @@ def alternate(
     n_alternations : int
         Alternations at most.
     tol : float
-        A sequence stops when an alternation changed its objective by no more than this, relatively.
+        A sequence stops when an alternation changed its objective by no more than this, relatively; below zero
+        it never does.
 
     Examples
     --------
@@ -122,10 +123,11 @@ def alternate(
     torch.Size([3, 4])
     """
     check_size("n_subspaces", n_subspaces, batch.frames.shape[2])
-    check_int("n_iter", n_iter, least=1)
+    check_int("n_iter", n_iter, least=0)
     check_int("n_alternations", n_alternations, least=1)
-    for name, number in (("beta1", beta1), ("beta2", beta2), ("eta", eta), ("tol", tol)):
+    for name, number in (("beta1", beta1), ("beta2", beta2), ("eta", eta)):
         check_number(name, number)
+    check_number("tol", tol, signed=True)
     n_subspaces = int(n_subspaces)
     X, Y, dtype, double = batch.frames, negatives.frames, batch.frames.dtype, torch.float64
     mu, nu = (s.mask.double() / s.lengths[:, None] for s in (batch, negatives))

@@ -13,7 +13,6 @@ d x d matrix is formed.
 from __future__ import annotations
 
 import copy
-from numbers import Real
 from typing import Self
 
 import torch
@@ -138,9 +137,9 @@ class ACOTObjective(Objective):
         n_sequences, n, _ = frames.shape
         if (images is None) == (plan is None) or (plan is None) != (negatives is None):
             raise ValueError("expected either images, or plan and negatives")
-        check_number("beta1", beta1)
+        check_number("beta1", beta1, signed=True)  # with images of zero, -1 leaves neither of the two terms
         check_number("beta2", beta2)
-        check_number("eta", abs(eta) if isinstance(eta, Real) else eta)  # a negative margin allows for a fall
+        check_number("eta", eta, signed=True)  # a negative margin allows for a fall
         if ground_cost not in ("sqeuclidean", "euclidean"):
             raise ValueError(f"ground_cost: expected 'sqeuclidean' or 'euclidean', got {ground_cost!r}")
         if ground_cost == "euclidean" and plan is None:

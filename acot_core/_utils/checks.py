@@ -26,7 +26,7 @@ def check_int(name: str, value: Any, *, least: int, none: bool = False) -> None:
 
 
 def check_number(name: str, value: Any, *, positive: bool = False, signed: bool = False) -> None:
-    """Refuse what is no finite, non-negative number; with ``positive`` zero, too; ``signed`` takes any sign."""
+    """Refuse what is no finite, non-negative number; ``positive``: zero, too; ``signed``: of any sign."""
     real = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not real or (value < 0 and not signed) or (positive and value == 0):
         kind = "" if signed else "positive " if positive else "non-negative "

@@ -106,8 +106,8 @@ def alternate(
     n_alternations : int
         Alternations at most.
     tol : float
-        A sequence stops when an alternation changed its objective by no more than this, relatively; below zero
-        it never does.
+        A sequence stops when an alternation changed its objective by no more than this, relatively; with one
+        below zero it does not.
 
     Examples
     --------

@@ -385,6 +385,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "factorial_japanese_vowels": factorial,
     "factorial_jhmdb_video": factorial,
     "table1_jhmdb_video": table1,
+    "table1_jhmdb_video_tuned": table1,
     "landscape_planted": landscape,
     "conditions_planted": conditions,
     "images_cifar10": images,

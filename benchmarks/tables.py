@@ -358,6 +358,17 @@ def factorial(result: dict[str, Any]) -> str:
     return "\n\n".join([explained, "\\*: p < 0.001.", table(["factor", "level", *names.values()], lines)])
 
 
+def better(result: dict[str, Any]) -> str:
+    """Each variant's measures, and how far they are from those of the paper's settings."""
+    variants: dict[str, list[str]] = {}
+    for r in result["rows"]:
+        gain = f"{r['difference_mean']:+.1f} [{r['difference_low']:.1f}, {r['difference_high']:.1f}]"
+        own = r["variant"] == result["rows"][0]["variant"]
+        variants.setdefault(r["variant"], []).append(f"{r['value']:.1f}" + ("" if own else f": {gain}"))
+    measures = list(dict.fromkeys(r["measure"] for r in result["rows"]))
+    return table(["variant", *measures], [[name, *cells] for name, cells in variants.items()])
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "table1_planted_linear": table1,
     "table1_jhmdb_untrained_k4_kernel": table1,
@@ -377,6 +388,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "retrieval_jhmdb_pose_unseen": retrieval,
     "retrieval_jhmdb_pose_few": retrieval,
     "retrieval_planted": retrieval,
+    "better": better,
     "retrieval_msr_action3d": retrieval,
     "retrieval_japanese_vowels": retrieval,
     "factorial_jhmdb_pose": factorial,
@@ -402,6 +414,7 @@ SHORT = {"retrieval_jhmdb_pose": retrieval_short}
 """How they do in README, where that is another."""
 
 COMMANDS = {
+    "better": "python -m benchmarks.better --seeds 5",
     "adversary": "python -m benchmarks.adversary --threads 2",
     "explorer": "python -m benchmarks.explorer --moves 8 --sessions 20 --seconds 60",
     "images_cifar10": "python benchmarks/train_images.py cifar10 --measure --n-images 800",

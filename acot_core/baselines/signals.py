@@ -18,6 +18,7 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from acot_core._utils.checks import check_number
 from acot_core.datasets.encoders import check_signals
@@ -67,22 +68,24 @@ class _SignalClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Sequence[Any]) -> np.ndarray:
         """Labels of N signals (n_i, c): (N,)."""
-        check_is_fitted(self, "model_")
-        self._check_channels(X)
+        signals = self._checked(X)
         with _process_left_alone():
-            return self.model_.predict(self._prepared(X))
+            return self.model_.predict(self._prepared(signals))
 
-    def _check_channels(self, *sets: Sequence[Any]) -> None:
-        for X in sets:
-            if (got := check_signals(X, "X")[0].shape[1]) != self.n_channels_:
-                raise ValueError(f"X[0]: expected {self.n_channels_} channels, as in fit, got {got}")
+    def _checked(self, X: Sequence[Any]) -> list[Tensor]:
+        """Signals of as many channels as in fit."""
+        check_is_fitted(self, "model_")
+        signals = check_signals(X, "X", torch.float64)
+        if (got := signals[0].shape[1]) != self.n_channels_:
+            raise ValueError(f"X[0]: expected {self.n_channels_} channels, as in fit, got {got}")
+        return signals
 
     @abstractmethod
-    def _model(self, X: Sequence[Any]) -> Any:
+    def _model(self, signals: list[Tensor]) -> Any:
         """The model that is fitted, once what the signals tell of it is known."""
 
     @abstractmethod
-    def _prepared(self, X: Sequence[Any]) -> Any:
+    def _prepared(self, signals: list[Tensor]) -> Any:
         """The signals as the model takes them."""
 
 
@@ -105,33 +108,31 @@ class MiniRocketClassifier(_SignalClassifier):
 
     def similarity(self, X: Sequence[Any], Y: Sequence[Any]) -> np.ndarray:
         """Cosines of the standardised features of N signals X with those of M signals Y: (N, M)."""
-        check_is_fitted(self, "model_")
-        self._check_channels(X, Y)
+        sets = [self._checked(X), self._checked(Y)]
         with _process_left_alone():
-            A, B = (normalize(self.model_[:-1].transform(self._prepared(s))) for s in (X, Y))
+            A, B = (normalize(self.model_[:-1].transform(self._prepared(signals))) for signals in sets)
         return A @ B.T
 
     def decision_function(self, X: Sequence[Any]) -> np.ndarray:
         """Scores of N signals: (N, n_classes)."""
-        check_is_fitted(self, "model_")
-        self._check_channels(X)
+        signals = self._checked(X)
         with _process_left_alone():
-            scores = self.model_.decision_function(self._prepared(X))
+            scores = self.model_.decision_function(self._prepared(signals))
         return scores if scores.ndim == 2 else np.stack([-scores, scores], 1)
 
-    def _model(self, X: Sequence[Any]) -> Any:
+    def _model(self, signals: list[Tensor]) -> Any:
         from aeon.transformations.collection.convolution_based import MiniRocket
 
         # MiniRocket's kernels need nine samples.
-        self.length_ = max(9, int(np.median([len(signal) for signal in X])))
+        self.length_ = max(9, int(np.median([len(signal) for signal in signals])))
         return make_pipeline(
             MiniRocket(n_kernels=self.n_kernels, random_state=self.random_state),
             StandardScaler(),
             RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)),
         )
 
-    def _prepared(self, X: Sequence[Any]) -> np.ndarray:
-        return resample(X, self.length_)
+    def _prepared(self, signals: list[Tensor]) -> np.ndarray:
+        return resample(signals, self.length_)
 
 
 @dataclass(repr=False, eq=False)
@@ -157,24 +158,22 @@ class DTWClassifier(_SignalClassifier):
         """Minus the distances of N signals X to M signals Y: (N, M)."""
         from aeon.distances import pairwise_distance
 
-        check_is_fitted(self, "model_")
-        self._check_channels(X, Y)
+        A, B = self._prepared(self._checked(X)), self._prepared(self._checked(Y))
         with _process_left_alone():
-            return -pairwise_distance(self._prepared(X), self._prepared(Y), method="dtw", window=self.window)
+            return -pairwise_distance(A, B, method="dtw", window=self.window)
 
-    def _model(self, X: Sequence[Any]) -> Any:
+    def _model(self, signals: list[Tensor]) -> Any:
         from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
 
         check_number("window", self.window, positive=True)
         if self.window > 1:
             raise ValueError(f"window: expected a share between 0 and 1, got {self.window!r}")
-        rows = torch.cat(list(X)).numpy()
+        rows = torch.cat(signals).numpy()
         spread = rows.std(0)
         self.mean_, self.scale_ = rows.mean(0), np.where(spread > 0, spread, 1)
         return KNeighborsTimeSeriesClassifier(
             distance="dtw", distance_params={"window": self.window}, n_neighbors=1
         )
 
-    def _prepared(self, X: Sequence[Any]) -> list[np.ndarray]:
-        signals = check_signals(X, "X", torch.float64)
+    def _prepared(self, signals: list[Tensor]) -> list[np.ndarray]:
         return [np.ascontiguousarray(((signal.numpy() - self.mean_) / self.scale_).T) for signal in signals]

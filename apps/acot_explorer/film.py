@@ -14,7 +14,8 @@ from PIL import Image
 
 from acot_core.datasets import SequenceDataset
 from acot_core.experiments.record import Record
-from acot_core.figures.style import Theme, drawing, new_figure
+from acot_core.figures import plot_pictures
+from acot_core.figures.style import Theme
 
 __all__ = ["FilmView", "film_values", "film_view", "plot_film"]
 
@@ -80,12 +81,7 @@ def _address(picture: np.ndarray) -> str:
 def plot_film(record: FilmView, *, theme: Theme = "light", width: str = "page", n_frames: int = 8) -> Figure:
     """A strip of the pictures, ``n_frames`` at most, each with the frame that it shows."""
     m = len(record.pictures)
-    shown = np.unique(np.round(np.linspace(0, m - 1, min(n_frames, m))).astype(int))
-    with drawing(theme):
-        figure, panels = new_figure(1, len(shown), width=width, aspect=1.2)
-        for axes, i in zip(np.atleast_1d(panels), shown, strict=True):
-            axes.imshow(record.pictures[i])
-            axes.set_title(f"t = {record.rows[i]}", loc="center")
-            axes.set_axis_off()
-        figure.suptitle(f"Sequence {record.sequence}: {record.class_name}", fontsize="small")
-        return figure
+    some = np.unique(np.round(np.linspace(0, m - 1, min(n_frames, m))).astype(int))
+    name = f"Sequence {record.sequence}: {record.class_name}"
+    captions = [f"t = {row}" for row in record.rows[some]]
+    return plot_pictures({name: list(record.pictures[some])}, {name: captions}, theme=theme, width=width)

@@ -417,7 +417,7 @@ def test_a_film_shows_each_frame_the_picture_that_is_nearest() -> None:
         colour = np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))).mean((0, 1))
         np.testing.assert_allclose(colour, view.pictures[i].mean((0, 1)), atol=4)
     strip = plot_film(view)
-    assert [axes.get_title() for axes in strip.axes] == [f"t = {t}" for t in view.rows]
+    assert [axes.get_xlabel() for axes in strip.axes] == [f"t = {t}" for t in view.rows]
     np.testing.assert_array_equal(strip.axes[1].images[0].get_array(), view.pictures[1])
     figure.show(figure.data(person()))
     assert figure.view.image_of == []  # a person again

@@ -47,7 +47,7 @@ KINDS = {
 
 def measured() -> dict[str, dict[str, str]]:
     """Every record of these kinds: title, command, and its tables with the paper's below."""
-    found = {}
+    records = {}
     for name, lay_out in tables.SECTIONS.items():
         kind, _, rest = name.partition("_")
         file = tables.RESULTS / f"{name}.json"
@@ -56,12 +56,12 @@ def measured() -> dict[str, dict[str, str]]:
         result = json.loads(file.read_text())
         title, paper = KINDS[kind]
         below = f"{paper} (other data and features than ours):\n\n{_paper(kind)}" if paper else _NO_NUMBERS
-        found[name] = {
+        records[name] = {
             "title": f"{title}: {_data(rest)}" if rest else title,
             "command": tables.command(name, result),
             "text": f"{lay_out(result)}\n\n{below}",
         }
-    return found
+    return records
 
 
 def _data(rest: str) -> str:

@@ -164,8 +164,8 @@ def test_no_function_shadows_its_module() -> None:
     """Under a module's own full name stands the module, whatever its package exports."""
     code = (
         "import importlib, pkgutil, sys, types, acot_core\n"
-        "found = pkgutil.walk_packages(acot_core.__path__, 'acot_core.')\n"
-        "names = [m.name for m in found if '__main__' not in m.name]\n"
+        "modules = pkgutil.walk_packages(acot_core.__path__, 'acot_core.')\n"
+        "names = [m.name for m in modules if '__main__' not in m.name]\n"
         "for name in names: importlib.import_module(name)\n"
         "def reached(name):\n"
         "    value = acot_core\n"

@@ -98,14 +98,14 @@ def takes_reals(
         @wraps(function)
         def taking_reals(*args: P.args, **kwargs: P.kwargs) -> Result:
             given: dict[Any, Any] = dict(enumerate(args)) | kwargs
-            found = {}
+            tensors = {}
             for name, place in places.items():
                 key = name if name in kwargs else place
                 if key in given and not (given[key] is None and name in left_out):
-                    found[key] = checked(given[key], name)
-            if len({value.dtype for value in found.values()}) > 1:
-                found = {key: value.double() for key, value in found.items()}
-            given |= found
+                    tensors[key] = checked(given[key], name)
+            if len({value.dtype for value in tensors.values()}) > 1:
+                tensors = {key: value.double() for key, value in tensors.items()}
+            given |= tensors
             return function(*(given[i] for i in range(len(args))), **{name: given[name] for name in kwargs})
 
         return taking_reals

@@ -25,8 +25,8 @@ export function render({model}) {
       term.title = `${words ? `${words}. ` : ""}Its control: ${label}`
       term.setAttribute("aria-label", term.title)
       term.addEventListener("click", () => {
-        const found = control(label)
-        if (found) { found.scrollIntoView({block: "nearest"}); found.focus() }
+        const target = control(label)
+        if (target) { target.scrollIntoView({block: "nearest"}); target.focus() }
       })
     } else if (words) {
       term.title = words

@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from acot_core._utils.files import atomic_write
 from acot_core.experiments._protocol.cells import Fit, Pooled
@@ -27,12 +30,59 @@ from acot_core.experiments._protocol.intervals import grouped_bootstrap
 from acot_core.experiments._protocol.parts import Part
 from acot_core.experiments._protocol.similarity import rank_queries, similarity
 from acot_core.experiments._protocol.study import Study
-from acot_core.experiments.methods import method
+from acot_core.experiments.methods import METHODS, method
 from acot_core.experiments.record import environment
+from acot_core.pooling import ACOTPooling
+from acot_core.riemannian import conjugate_gradient
+from acot_core.riemannian.grassmann import principal_subspace
+from acot_core.sequences import Negatives, PaddedSequences
+from acot_core.subspace.alternation import Alternation
+from acot_core.subspace.objective import ACOTObjective, barycentric_images
 
 ADVERSARY = {"learning_rate": 1e-3, "n_iter": 500}
 BASE = {"n_subspaces": 4, "beta1": 1.0, "beta2": 10.0}
 N_FOLDS = 2
+
+
+class BothProjectedObjective(ACOTObjective):
+    """Eq. (13) with f_U(T_t) in place of T_t: of the negatives, too, only what lies in the subspace counts.
+
+    The contrast is (1/n) sum_t ||U'(x_t - T_t)||^2 in place of (1/n) sum_t ||UU'x_t - T_t||^2.
+    """
+
+    def _terms(self, E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        contrast, distortion, order = super()._terms(E)
+        inside = (self.weights * E[:, self.weights.shape[1] :].square().sum(2)).sum(1)
+        return contrast - self.image_norm + inside, distortion, order
+
+    def response_gradient(self, E: Tensor, band: Tensor | None = None) -> Tensor:
+        n, gradient = self.weights.shape[1], super().response_gradient(E, band)
+        gradient[:, n:] -= 2 * self.weights[:, :, None] * E[:, n:]
+        return gradient
+
+    def line(self, U: Tensor, D: Tensor, S: Tensor) -> Any:
+        """Values along a retraction are taken point by point."""
+        return None
+
+
+class BothProjected(ACOTPooling):
+    """ACOT pooling with `BothProjectedObjective`, on the plan of Eq. (12), which is the same at the start."""
+
+    def _alternate(
+        self, batch: PaddedSequences, negatives: Negatives, sequences: list[Tensor]
+    ) -> Alternation:
+        found = super()._alternate(batch, negatives, sequences)
+        frames, images = batch.frames, barycentric_images(found.transport.plan, negatives.frames)
+        weights = {"beta1": self.beta1, "beta2": self.beta2, "eta": self.eta}
+        objective = BothProjectedObjective(frames, images, batch.mask, **weights).to(torch.float64)
+        start = principal_subspace(objective.frames, batch.mask, self.n_subspaces)
+        descent = conjugate_gradient(objective, start, n_iter=self.n_iter)
+        return replace(found, subspace=descent.point.float())
+
+
+METHODS["acot-both"] = replace(
+    METHODS["acot"], name="acot-both", make=partial(BothProjected, device="cpu", transport="emd")
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +136,7 @@ VARIANTS = (
     Variant("fifty iterations of descent", {"n_iter": 50}),
     Variant("the ground cost itself", {"surrogate": False}),
     Variant("the squared cost", {"ground_cost": "sqeuclidean"}),
+    Variant("f_U on both sides", method="acot-both"),
     Variant("negatives from frames of other classes", {"negatives": "others", "same_class": False}),
     Variant("random negatives", {"negatives": "random"}),
     Variant("no negatives (GRP)", {}, method="grp"),

@@ -30,6 +30,12 @@ def setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def grid_values(text: str) -> tuple[str, list[Any]]:
+    """Name and values of "NAME=V1,V2,...", each as in `setting`."""
+    name, values = text.partition("=")[::2]
+    return name, [setting(f"{name}={value}")[1] for value in values.split(",") if value]
+
+
 def check_writable(path: str | os.PathLike[str] | None, option: str) -> None:
     """Refuse a file that cannot be written, before the work is done."""
     if path is None:

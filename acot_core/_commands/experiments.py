@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from acot_core import experiments, figures
-from acot_core._commands._options import check_writable, command_parser, progress, setting
+from acot_core._commands._options import check_writable, command_parser, grid_values, progress, setting
 from acot_core._utils.files import atomic_write
 from acot_core.experiments import ScoreRecord
 from acot_core.experiments._factorial import RESPONSES
@@ -36,7 +36,7 @@ Outcome = tuple[Record, dict[str, pd.DataFrame], Callable[[Any], Any]]
 
 _DATA = "--dataset --encoder --reversals --stream --split --k"
 _SWEEP = "--seeds --adversary --cache --jobs --dask"
-_TUNING = "--tune --tune-seeds --folds --candidates"
+_TUNING = "--tune --tune-seeds --grid --folds --candidates"
 _FIXED = {
     "linear": {"kind": "linear", "C": 10.0},
     "projection": {"kind": "projection", "C": 10.0},
@@ -105,6 +105,8 @@ def _study(options: argparse.Namespace) -> dict[str, Any]:
         study["seeds"] = options.seeds
     if options.folds is not None:
         study["n_folds"] = options.folds
+    if options.grid:
+        study["grid"] = dict(options.grid)
     if options.encoder and options.command != "evaluate":
         study["encoder"] = options.encoder
     if options.reversals:
@@ -270,7 +272,8 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.Namespace], Outcome]]] = 
     ),
     "retrieval": (
         "representations compared without a classifier: nearest neighbours, rankings, clusters",
-        f"{_DATA} {_SWEEP} --tune --tune-seeds --folds --method --per-class --unseen --cross-fit", _retrieval,
+        f"{_DATA} {_SWEEP} --tune --tune-seeds --grid --folds --method --per-class --unseen --cross-fit",
+        _retrieval,
     ),
     "factorial": (
         "what each term of Eq. (10) buys: negatives x plan x order x beta1", f"{_DATA} {_SWEEP}", _factorial
@@ -283,7 +286,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.Namespace], Outcome]]] = 
     ),
     "conditions": (
         "generated data: when does the contrast pay, all methods tuned?",
-        f"--condition --method {_SWEEP} --tune-seeds", _conditions,
+        f"--condition --method {_SWEEP} --tune-seeds --grid", _conditions,
     ),
     "plans": ("does optimal transport matter?", f"{_DATA} {_SWEEP}", _plans),
     "embedding": (
@@ -312,6 +315,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--dask": {"type": int, "metavar": "N", "help": "run on a local Dask cluster of N processes"},
     "--tune": {"action": "store_true", "help": "choose the weights by cross-validation"},
     "--tune-seeds": {"type": int, "help": "so many seeds choose the parameters for all"},
+    "--grid": {
+        "type": grid_values, "action": "append", "metavar": "NAME=V1,V2,...",
+        "help": "values of a parameter to search, for every method that searches it; may be repeated",
+    },
     "--candidates": {"type": int, "default": 1, "help": "settings a stream brings to the fusion"},
     "--with-mean": {"action": "store_true", "help": "subspaces may share the fusion with mean frames"},
     "--classifier": {"choices": _FIXED, "help": "one setting, nothing is searched"},

@@ -8,9 +8,10 @@ comparison favours a method that may search further.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -76,13 +77,26 @@ class Method:
     role: str = "baseline"
     of_frames: bool = True
 
-    def settings(self, fixed: Mapping[str, Any], *, tune: bool) -> list[dict[str, Any]]:
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Names of the parameters that its grid varies."""
+        return tuple(dict.fromkeys(name for point in self.grid for name in point))
+
+    def settings(
+        self, fixed: Mapping[str, Any], *, tune: bool, grid: Mapping[str, Sequence[Any]] | None = None
+    ) -> list[dict[str, Any]]:
         """Parameter settings to choose from: the defaults with ``fixed``, over the grid where tuned.
 
-        A parameter that is in ``fixed`` is not searched.
+        A parameter that is in ``fixed`` is not searched. Where ``grid`` names one that is searched, the
+        settings are all combinations of its values and those that the others have in the method's own grid.
         """
+        points: Sequence[Mapping[str, Any]] = self.grid
+        if any(name in self.searched for name in grid or ()):
+            own = {name: tuple(dict.fromkeys(p[name] for p in points if name in p)) for name in self.searched}
+            values = [(grid or {}).get(name, own[name]) for name in self.searched]
+            points = [dict(zip(self.searched, point, strict=True)) for point in product(*values)]
         settings: list[dict[str, Any]] = []
-        for point in (self.grid if tune else ()) or ({},):
+        for point in (points if tune else ()) or ({},):
             setting = {**self.defaults, **point, **fixed}
             if setting not in settings:
                 settings.append(setting)
@@ -90,7 +104,7 @@ class Method:
 
     def needs_adversary(self, setting: Mapping[str, Any]) -> bool:
         """Whether a setting's negatives come from a trained adversary."""
-        return self.make is _acot and setting.get("negatives", "adversarial") == "adversarial"
+        return _takes(self.make, "adversary") and setting.get("negatives", "adversarial") == "adversarial"
 
     @property
     def is_random(self) -> bool:

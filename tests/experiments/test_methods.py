@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from acot_core.experiments import comparison
@@ -27,6 +29,43 @@ def test_ordered_methods_search_equally_many_settings_over_the_same_weights() ->
         assert max(weights) == 400.0
     assert len(method("acot").settings({"n_subspaces": 1}, tune=True)) == 9
     assert len(method("discriminative").settings({}, tune=True)) == 27
+
+
+def test_a_grid_of_ones_own_takes_the_place_of_the_methods() -> None:
+    grid = {"beta1": [0.0, 8.0], "beta2": [0.0, 1.0, 2.0]}
+    for name in ("grp", "acot"):
+        settings = method(name).settings({"n_subspaces": 4}, tune=True, grid=grid)
+        assert [(s["beta1"], s["beta2"]) for s in settings] == [
+            (beta1, beta2) for beta1 in grid["beta1"] for beta2 in grid["beta2"]
+        ]
+    settings = method("grp-lda").settings({}, tune=True, grid=grid)
+    assert len(settings) == 2 * 3 * 3  # on averages or frames, three k, three weights of order
+    assert method("rank").settings({}, tune=True, grid=grid) == method("rank").settings({}, tune=True)
+    assert method("acot").settings({}, tune=False, grid=grid) == method("acot").settings({}, tune=False)
+
+
+def test_a_grid_is_searched_and_recorded() -> None:
+    record = comparison(
+        "planted", methods=("average", "grp"), grid={"n_subspaces": (2,), "beta2": (0.0, 3.0)}, seeds=1,
+        n_folds=2, n_sequences=48,
+    )  # fmt: skip
+    of_grp = record.scores.set_index("method").loc["grp", "parameters"]
+    assert json.loads(of_grp)["n_subspaces"] == 2
+    assert json.loads(of_grp)["beta2"] in (0.0, 3.0)
+    assert record.config["grid"] == {"n_subspaces": [2], "beta2": [0.0, 3.0]}
+
+
+@pytest.mark.parametrize(
+    ("grid", "tune", "why"),
+    [
+        ({"bta1": [1.0]}, True, r"grid: .*\['beta1', 'beta2', 'n_subspaces'\], got \['bta1'\]"),
+        ({"beta1": [1.0]}, False, "grid: expected parameters that the tuned methods search"),
+        ({"beta1": []}, True, "grid: expected values for beta1, got none"),
+    ],
+)
+def test_a_grid_that_would_be_ignored_is_refused(grid: dict[str, list[float]], tune: bool, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        comparison("planted", methods=("average", "grp"), tune=tune, grid=grid, seeds=1, n_sequences=48)
 
 
 def test_every_method_is_tuned_over_the_same_classifiers() -> None:

@@ -42,6 +42,9 @@ class Study:
         How many of the seeds choose the parameters, together, by the mean over their inner folds: the first
         ones. All seeds then share that choice, which rests on training sequences alone as before, is steadier
         and cheaper. None lets each seed choose for itself.
+    grid : mapping of sequences
+        Values to search in place of those in the methods' grids: by name of the parameter, for every method
+        that is tuned and searches it.
     candidates : int
         How many of each stream's best settings are tried when streams are fused by kernels.
     with_mean : bool
@@ -76,6 +79,7 @@ class Study:
     fuse: bool = True
     n_folds: int = 3
     tune_seeds: int | None = None
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     candidates: int = 1
     with_mean: bool = False
     fusion: str = "kernel"
@@ -115,6 +119,9 @@ class Study:
         put = object.__setattr__
         put(self, "cache", None if self.cache is None else Path(self.cache))
         put(self, "adversary", dict(self.adversary or {}))
+        put(self, "grid", {name: list(values) for name, values in (self.grid or {}).items()})
+        if empty := [name for name, values in self.grid.items() if not values]:
+            raise ValueError(f"grid: expected values for {empty[0]}, got none")
         if not self.seeds:
             raise ValueError("seeds: expected at least one, got none")
         unknown = set(self.classifiers) - set(KINDS)
@@ -183,7 +190,19 @@ class Study:
         }  # fmt: skip
 
     def runs(self, entries: Sequence[Entry]) -> list[Run]:
-        """Every entry on every seed, split and stream."""
+        """Every entry on every seed, split and stream.
+
+        Raises
+        ------
+        ValueError
+            A name in ``grid`` that none of the tuned methods searches.
+        """
+        searched = {name for entry in entries if entry.tune for name in method(entry.method).searched}
+        if unknown := set(self.grid) - searched:
+            raise ValueError(
+                f"grid: expected parameters that the tuned methods search, {sorted(searched)}, "
+                f"got {sorted(unknown)}"
+            )
         return [
             Run(self, i, entry, seed, split, stream)
             for i, entry in enumerate(entries)
@@ -247,7 +266,9 @@ class Run:
     @property
     def settings(self) -> list[dict[str, Any]]:
         """The settings of the pooling to choose from."""
-        return method(self.entry.method).settings(self.entry.fixed, tune=self.entry.tune)
+        return method(self.entry.method).settings(
+            self.entry.fixed, tune=self.entry.tune, grid=self.study.grid
+        )
 
     @property
     def split_name(self) -> str:

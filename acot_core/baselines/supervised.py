@@ -42,7 +42,8 @@ class SupervisedPooling(SubspacePooling):
     embedding : {"lda", "nca", "probabilities"}
         Linear discriminants with shrinkage (Ledoit & Wolf, 2004); neighbourhood components analysis
         (Goldberger et al., 2004) of 64 principal components; or class probabilities, of a logistic regression
-        of averages or, of frames, of the adversary's frame classifier (App. B.1).
+        of averages or, of frames, of the adversary's frame classifier (App. B.1). With one sequence a class
+        nothing is known of the scatter within classes: both of the first are principal components then.
     on : {"averages", "frames"}
         What the map is learned from: the mean frame of each sequence, or every frame with the label of its
         sequence. NCA takes averages only.
@@ -110,7 +111,7 @@ class SupervisedPooling(SubspacePooling):
             raise ValueError(f"on: expected 'averages', or but for NCA 'frames', got {self.on!r}")
 
     def _fit(self, sequences: CheckedSequences, y: Any, callback: Callback | None) -> None:
-        labels = check_labels(y, len(sequences))
+        labels = check_labels(y, len(sequences), n_classes=2)
         if sequences[0].shape[1] == 1:
             raise ValueError("X: d = 1, but unit-norm frames of 1 feature(s) are all alike; expected d >= 2")
         if self.on == "averages":
@@ -122,6 +123,9 @@ class SupervisedPooling(SubspacePooling):
         self.width_ = self.embed_(rows[:1]).shape[1]
 
     def _learn(self, rows: np.ndarray, labels: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+        n_classes = len(np.unique(labels))
+        if self.embedding != "probabilities" and n_classes == len(rows):
+            return PCA(min(n_classes - 1, rows.shape[1]), svd_solver="full").fit(rows).transform
         if self.embedding == "lda":
             try:
                 return (
@@ -131,9 +135,9 @@ class SupervisedPooling(SubspacePooling):
                 return LinearDiscriminantAnalysis(solver="svd").fit(rows, labels).transform
         if self.embedding == "nca":
             n = min(_NCA_FEATURES, *rows.shape)
-            dimension = min(len(np.unique(labels)), n)
+            dimension = min(n_classes, n)
             nca = NeighborhoodComponentsAnalysis(dimension, init="lda", max_iter=50, random_state=seed)
-            if dimension > min(len(np.unique(labels)) - 1, n):
+            if dimension > min(n_classes - 1, n):
                 nca.set_params(n_components=max(1, dimension - 1))
             return make_pipeline(PCA(n, random_state=seed), nca).fit(rows, labels).transform
         if self.on == "averages":

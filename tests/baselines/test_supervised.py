@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import pairwise_distances
 
 from acot_core.baselines import GRP, SupervisedPooling
 from acot_core.datasets import planted
@@ -58,6 +59,24 @@ def test_more_dimensions_than_the_map_has_are_cut() -> None:
 def test_bad_parameters(bad: dict) -> None:
     with pytest.raises(ValueError, match=r"embedding|on"):
         SupervisedPooling(**bad).fit(CLIPS, DATA.labels)
+
+
+@pytest.mark.parametrize("embedding", ["lda", "nca", "probabilities"])
+def test_one_sequence_of_each_class_is_enough(embedding: str) -> None:
+    """LDA raised scikit-learn's "number of samples must be more than the number of classes"."""
+    one_each = [int(np.flatnonzero(DATA.labels == c)[0]) for c in range(6)]
+    pooling = SupervisedPooling(embedding).fit([CLIPS[i] for i in one_each], DATA.labels[one_each])
+    near = pairwise_distances(pooling.transform(CLIPS), pooling.transform([CLIPS[i] for i in one_each]))
+    assert (near.argmin(1) == DATA.labels)[one_each].all()
+    narrow = [c[:, :3] for c in CLIPS]
+    assert np.isfinite(
+        pooling.fit([narrow[i] for i in one_each], DATA.labels[one_each]).transform(narrow)
+    ).all()
+
+
+def test_one_class_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="labels: expected"):
+        SupervisedPooling("lda").fit(CLIPS[:3], DATA.labels[:1].repeat(3))
 
 
 def test_classes_of_one_sequence_do_not_break_the_discriminants() -> None:

@@ -223,8 +223,6 @@ LONG = (
     "genindex",
     "py-modindex",
     "search",
-    "changelog",
-    "contributing",
 )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from acot_core._utils.progress import Progress
@@ -45,7 +48,26 @@ def check_writable(path: str | os.PathLike[str] | None, option: str) -> None:
         raise ValueError(f"{option}: {path} is no file that can be written")
 
 
-def progress(event: Progress) -> None:
-    """One line on standard error that is written over at each report."""
-    left = "" if event.remaining is None else f", {event.remaining:.0f} s left"
-    print(f"\r{event.stage}: {event.step}/{event.total}{left}    ", end="", file=sys.stderr, flush=True)
+def progress(told: Callable[[Progress], str] | None = None) -> Callable[[Progress], None]:
+    """A callback that tells progress on standard error: on one line of a terminal, else every ten seconds."""
+    terminal, last = sys.stderr.isatty(), -math.inf
+
+    def show(event: Progress) -> None:
+        nonlocal last
+        now = monotonic()
+        if now - last < (0.2 if terminal else 10) and not (terminal and event.step >= event.total):
+            return
+        last = now
+        left = "" if event.remaining is None else f", {duration(event.remaining)} left"
+        text = (told(event) if told else f"{event.stage}: {event.step}/{event.total}") + left
+        line = f"\r{text:<78}" if terminal else f"{text}\n"
+        print(line, end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "2 h 5 min", "3 min 20 s", "7 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

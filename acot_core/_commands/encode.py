@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from acot_core._commands._options import command_parser
+from acot_core._commands._options import command_parser, duration, progress
 from acot_core._utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             thumbnails=options.thumbnails,
             n_jobs=options.jobs,
             errors="raise" if options.strict else "skip",
-            callback=None if options.quiet else _line(),
+            callback=None if options.quiet else progress(_told),
         )
     except KeyboardInterrupt:
         print("\nacot encode: stopped; the same command goes on from there", file=sys.stderr)
@@ -102,41 +101,22 @@ def _encoder(options: argparse.Namespace) -> ClipEncoder | None:
     return None
 
 
-def _line() -> Callable[[Progress], None]:
-    """Progress on one line of a terminal, or a line every ten seconds elsewhere."""
-    terminal, last = sys.stderr.isatty(), [0.0]
-
-    def show(progress: Progress) -> None:
-        now = monotonic()
-        over = progress.step >= progress.total
-        if now - last[0] < (0.2 if terminal else 10) and not over:
-            return
-        last[0] = now
-        left = "" if progress.remaining is None else f", {_time(progress.remaining)} left"
-        values = progress.values
-        text = (
-            f"{100 * progress.step / progress.total:3.0f} %  {values['videos']:.0f} videos, "
-            f"{values['frames']:.0f} new frames, {values['skipped']:.0f} skipped{left}"
-        )
-        print(
-            f"\r{text:<78}" if terminal else text, end="" if terminal and not over else "\n", file=sys.stderr
-        )
-
-    return show
+def _told(progress: Progress) -> str:
+    values = progress.values
+    return (
+        f"{100 * progress.step / progress.total:3.0f} %  {values['videos']:.0f} videos, "
+        f"{values['frames']:.0f} new frames, {values['skipped']:.0f} skipped"
+    )
 
 
 def _tell(report: EncodingReport, quiet: bool) -> None:
+    if sys.stderr.isatty() and not quiet:
+        print(file=sys.stderr)
     for what, reason in report.skipped:
         print(f"skipped {what}: {reason}", file=sys.stderr)
     if not quiet:
         earlier = f" ({report.n_resumed} by an earlier run)" if report.n_resumed else ""
         print(
             f"{report.path}: {report.n_videos} videos{earlier}, {report.n_frames} frames, "
-            f"{len(report.skipped)} skipped, {_time(report.seconds)}"
+            f"{len(report.skipped)} skipped, {duration(report.seconds)}"
         )
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

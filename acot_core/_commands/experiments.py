@@ -99,7 +99,7 @@ def _study(options: argparse.Namespace) -> dict[str, Any]:
     jobs = options.jobs or (None if options.dask else joblib.cpu_count())
     study: dict[str, Any] = {
         "cache": options.cache, "n_jobs": jobs, "adversary": dict(options.adversary or ()),
-        "callback": None if options.quiet else progress,
+        "callback": None if options.quiet else progress(),
     }  # fmt: skip
     if options.seeds is not None:
         study["seeds"] = options.seeds

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="no progress")
     options = parser.parse_args(arguments)
     check_writable(options.out, "--out")
-    callback = None if options.quiet else progress
+    callback = None if options.quiet else progress()
     data = load(options.data, encoder=options.encoder, gamma=options.gamma, random_state=options.seed)
     streams = (options.stream,) if options.stream else tuple(data.streams)
     if unknown := set(streams) - set(data.streams):

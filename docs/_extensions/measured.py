@@ -25,7 +25,7 @@ class Measured(SphinxDirective):
         self.env.note_dependency(str(path))
         result = json.loads(path.read_text())
         text = f"```bash\n{tables.command(name, result)}\n```\n\n{tables.SECTIONS[name](result)}\n"
-        text = text.replace(" ± ", "\u00a0±\u00a0")  # on one line of a narrow cell
+        text = text.replace(" ± ", "\u00a0±\u00a0").replace(" % ", "\u00a0% ")  # on one line of a narrow cell
         return self.parse_text_to_nodes(text, allow_section_headings=False)
 
 

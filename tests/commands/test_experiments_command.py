@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from acot_core.__main__ import main as acot
+from acot_core._commands import _options
 from acot_core._commands.experiments import _OPTIONS, COMMANDS, _command, _fixed, main, parser
+from acot_core._utils.progress import Progress
 from acot_core.datasets import load, save_dataset
 from acot_core.experiments import AblationRecord
 from acot_core.pooling import ACOTPooling
@@ -22,6 +24,19 @@ from acot_core.pooling import ACOTPooling
 def test_a_recorded_command_names_no_path_of_the_machine() -> None:
     given = "table1 --cache /home/me --seeds 2 --jobs 2 --out=/tmp/x.json --quiet --tune --record /tmp/x.zip"
     assert _command(given.split()) == "table1 --seeds 2 --tune"
+
+
+def test_progress_outside_a_terminal_is_a_line_every_ten_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(25))
+    monkeypatch.setattr(_options, "monotonic", lambda: next(seconds))
+    show = _options.progress()
+    for step in range(25):
+        show(Progress("adversary", step, 25, step, 75.0 - step))
+    assert capsys.readouterr().err == (
+        "adversary: 0/25, 1 min 15 s left\nadversary: 10/25, 1 min 5 s left\nadversary: 20/25, 55 s left\n"
+    )
 
 
 def test_cross_fit_is_of_the_methods_with_an_adversary() -> None:

@@ -260,7 +260,7 @@ def test_sweep_is_the_exported_figures(parameter: str, values: list[float]) -> N
         column(chart, "runs", "accuracy").tolist()
         == record.scores["accuracy"].dropna().tolist()[: len(values) * 3]
     )
-    assert chart.base.location == pytest.approx(0.5)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(column(chart, "level", "accuracy"), 0.5)
     assert chart.now.location == np.asarray(axes.lines[-1].get_xdata())[0]  # type: ignore[attr-defined]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -146,3 +147,60 @@ def test_a_move_paints_each_figure_once(visit):
     page.wait_for_timeout(500)
     paints = page.evaluate("paints")
     assert paints[ENERGIES] == paints["value over iteration of conjugate gradient"] == 1
+
+
+PLOTS = """const shown = (view) => view.model.type === "Figure" && view.el.offsetWidth > 0
+const plots = [...Bokeh.index.query(shown)]
+const parts = (plot, type) => [...plot.children()].filter((view) => view.model.type === type)"""
+BLANK = f"""() => {{ {PLOTS}
+  const inked = ({{canvas}}) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+    .data.some((value) => value > 0)
+  return plots.flatMap((plot) => parts(plot, "Legend").flatMap((legend) => legend.entries))
+    .filter((entry) => !inked(entry.glyph)).map((entry) => entry.label) }}"""
+
+
+def test_every_line_of_a_legend_has_its_sample(visit):
+    page = visit(f"step=subspace&{QUICK}")
+    shown(page, 2)
+    seen = {time(page)}
+    until(page, lambda: seen.add(time(page)) or len(seen) > 3)  # the time line has moved
+    assert page.evaluate(BLANK) == []
+    before = shown(page)
+    box = slider(page, "Distortion weight β₁")
+    box.focus()
+    box.press("ArrowRight")
+    before = changed(page, before)
+    page.wait_for_timeout(500)
+    assert page.evaluate(BLANK) == []
+    page.get_by_role("button", name=re.compile("theme", re.I)).click()
+    changed(page, before)
+    page.wait_for_timeout(500)
+    assert page.evaluate(BLANK) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["step=data", "step=adversary", "step=transport", "step=sensitivity", "step=embedding",
+              "step=results&result=table1", "step=results&result=figure5"],
+)  # fmt: skip
+def test_on_a_phone_the_panels_stand_one_below_the_other(visit, query):
+    page = visit(query, 390, 844)
+    shown(page)
+    page.wait_for_timeout(500)
+    narrow, cut, blank = page.evaluate(
+        f"""() => {{ {PLOTS}
+        const named = (plot) => plot.model.title.text || plot.model.name
+        const right = (view) => view.el.getBoundingClientRect().right
+        return [
+          plots.filter((plot) => plot.el.offsetWidth < 300 && plot.model.sizing_mode !== "fixed").map(named),
+          plots.filter((plot) =>
+            parts(plot, "Title").some((t) => t.get_size().width > plot.bbox.width - plot.frame.bbox.left)
+            || parts(plot, "Legend").some((legend) => right(legend) > right(plot) + 1)).map(named),
+          ({BLANK})(),
+        ] }}"""
+    )
+    assert (narrow, cut, blank) == ([], [], [])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = page.locator(".frame:visible").evaluate_all(
+        "frames => frames.filter((each) => each.scrollWidth > each.clientWidth).length"
+    )
+    assert wide == 0

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from bokeh.layouts import row
-from bokeh.models import Band, FixedTicker, LabelSet, Legend, LegendItem, NumeralTickFormatter, Span
+from bokeh.models import FixedTicker, LabelSet, LegendItem, NumeralTickFormatter, Span
 from numpy.typing import NDArray
 
 from acot_core.experiments.figure2 import SensitivityRecord
 from acot_core.experiments.figure5 import FoolingRecord
 from acot_core.experiments.parameters import PARAMETERS
 from acot_core.figures.style import CLASS_COLORS, describe_interval, interval
-from acot_explorer.living.chart import Chart, Columns, hover
+from acot_explorer.living.chart import Chart, Columns, hover, legend_below, side_by_side
 
 __all__ = ["Fooling", "Sweep", "band_columns", "spaced"]
 
@@ -51,6 +50,10 @@ def band_columns(table: pd.DataFrame, x: str, y: str, *, spread: bool = False) -
     }
 
 
+def _base(record: SensitivityRecord) -> NDArray:
+    return record.scores.loc[record.scores["value"].isna(), "accuracy"].to_numpy(dtype=float)
+
+
 class Sweep(Chart):
     """Accuracy against one parameter, the single runs behind it, average pooling as a level."""
 
@@ -59,31 +62,31 @@ class Sweep(Chart):
         for name in ("ours", "pinned"):
             self.add(name, **_EMPTY)
         self.add("runs", x=[], accuracy=[], seed=[])
-        self.add("now", x=[], y=[], text=[])
+        self.add("now", x=[], y=[], text=[], align=[])
         plot = self.figure = self.plot("", "accuracy", height=330)
         plot.yaxis.formatter = NumeralTickFormatter(format="0%")
         source = self.sources["ours"]
         self.tint(plot.line("x", "mean", source=self.sources["pinned"], line_alpha=0.4, line_width=2).glyph,
                   line_color="subspace")  # fmt: skip
-        band = Band(base="x", lower="low", upper="high", source=source, fill_alpha=0.2, line_alpha=0)
-        plot.add_layout(self.tint(band, fill_color="subspace"))
+        band = plot.varea("x", "low", "high", source=source, fill_alpha=0.2)
+        self.tint(band.glyph, fill_color="subspace")
         runs = plot.scatter("x", "accuracy", source=self.sources["runs"], size=4, alpha=0.45)
         self.tint(runs.glyph, fill_color="subspace", line_color="subspace")
         line = plot.line("x", "mean", source=source, line_width=2.2)
         dots = plot.scatter("x", "mean", source=source, size=7)
         self.tint(line.glyph, line_color="subspace")
         self.tint(dots.glyph, fill_color="subspace", line_color="subspace")
-        self.base = Span(dimension="width", location=0, line_dash="dashed", line_width=1.6, visible=False)
-        plot.add_layout(self.tint(self.base, line_color="baseline"))
-        shown = plot.line([0], [float("nan")], line_dash="dashed", line_width=1.6)
-        self.tint(shown.glyph, line_color="baseline")
+        level = plot.line("x", "accuracy", source=self.add("level", x=[], accuracy=[]), line_dash="dashed",
+                          line_width=1.6)  # fmt: skip
+        self.tint(level.glyph, line_color="baseline")
         self.now = Span(dimension="height", location=0, line_dash="dotted", line_width=2, visible=False)
         plot.add_layout(self.tint(self.now, line_color="noise"))
-        labels = LabelSet(x="x", y="y", text="text", source=self.sources["now"], text_align="center",
-                          text_font_size="12px", y_units="screen", text_baseline="bottom")  # fmt: skip
+        labels = LabelSet(x="x", y="y", text="text", source=self.sources["now"], y_units="screen",
+                          text_align={"field": "align"}, text_baseline="bottom",
+                          text_font_size="12px")  # fmt: skip
         plot.add_layout(self.tint(labels, text_color="noise"))
-        self.ours, self.level = LegendItem(renderers=[line, dots]), LegendItem(renderers=[shown])
-        plot.add_layout(Legend(items=[self.ours, self.level], orientation="horizontal"), "below")
+        self.ours, self.level = LegendItem(renderers=[line, dots]), LegendItem(renderers=[level])
+        legend_below(plot, [self.ours, self.level])
         hover(plot, [dots], [("value", "@value"), ("accuracy", "@mean{0.0%}"),
                              ("95 % interval", "@low{0.0%} to @high{0.0%}"), ("runs", "@n")])  # fmt: skip
         hover(plot, [runs], [("seed", "@seed"), ("accuracy", "@accuracy{0.0%}")])
@@ -99,8 +102,10 @@ class Sweep(Chart):
         spread = spaced(values)
         place = {v: float(i) if spread else v for i, v in enumerate(values)}
         current = record.config.get("current")
-        marked = current is not None and (not spread or current in place)
-        now = [place.get(current, current)] if marked else []
+        now: list[float] = []
+        if current is not None and (not spread or current in place):
+            now = [place.get(current, current)]
+        level = _base(record).mean() if len(_base(record)) else np.nan
         return {
             "ours": band_columns(ours, "value", "accuracy", spread=spread),
             "runs": {
@@ -108,7 +113,13 @@ class Sweep(Chart):
                 "accuracy": ours["accuracy"].to_numpy(dtype=float),
                 "seed": ours["seed"].tolist(),
             },
-            "now": {"x": now, "y": [4] * len(now), "text": [f"now {current:g}" for _ in now]},
+            "level": {"x": [place[values[0]], place[values[-1]]], "accuracy": [level, level]},
+            "now": {
+                "x": now,
+                "y": [4] * len(now),
+                "text": [f" now {current:g} " for _ in now],
+                "align": ["left" if x < place[values[-1]] / 2 else "right" for x in now],
+            },
         }
 
     def adjust(self, record: SensitivityRecord) -> None:
@@ -122,20 +133,15 @@ class Sweep(Chart):
             axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(names)), names
         elif len(values):
             axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(values)), {}
-        base = record.scores.loc[record.scores["value"].isna(), "accuracy"].to_numpy(dtype=float)
-        self.base.visible = len(base) > 0
-        if len(base):
-            self.base.location = float(base.mean())
         marks = self.sources["now"].data["x"]
         self.now.visible = len(marks) > 0
         if len(marks):
             self.now.location = marks[0]
+        n_base = len(_base(record))
         n_runs = int(max([0, *self.sources["ours"].data["n"]]))
         band = "mean of 2 runs" if n_runs == 2 else describe_interval(n_runs)
         self.ours.label = {"value": f"full ACOT ({band})"}
-        self.level.label = {
-            "value": f"average pooling ({len(base)} runs)" if len(base) else "average pooling"
-        }
+        self.level.label = {"value": f"average pooling ({n_base} runs)" if n_base else "average pooling"}
 
     def pinned_pairs(self) -> dict[str, str]:
         """The curve."""
@@ -155,7 +161,7 @@ class Fooling(Chart):
             )
         title = f"({chr(97 + len(streams))}) ACOT, other sequences"
         plots.append(self._panel(title, "accuracy", "accuracy", streams))
-        self.model = row(plots, sizing_mode="stretch_width")
+        self.model = side_by_side(plots)
         self.restyle("light")
 
     def _panel(self, title: str, y: str, kind: str, streams: tuple[str, ...]) -> Any:
@@ -169,14 +175,12 @@ class Fooling(Chart):
                 dash = ("solid", "dashed", "dotted")[
                     self.streams.index(stream) % 3 if len(streams) > 1 else 0
                 ]
-                band = Band(base="x", lower="low", upper="high", source=source, fill_alpha=0.18,
-                            fill_color=color, line_alpha=0)  # fmt: skip
-                plot.add_layout(band)
+                plot.varea("x", "low", "high", source=source, fill_alpha=0.18, fill_color=color)
                 line = plot.line("x", "mean", source=source, line_width=2, line_dash=dash, line_color=color)
                 label = f"{stream}, σ = {sigma:g}" if len(streams) > 1 else f"σ = {sigma:g}"
                 items.append(LegendItem(label=label, renderers=[line]))
                 lines.append(line)
-        plot.add_layout(Legend(items=items, orientation="horizontal", ncols=2, click_policy="hide"), "below")
+        legend_below(plot, items, click_policy="hide")
         hover(plot, lines, [("iteration", "@x"), (y, "@mean{0.0%}"),
                             ("95 % interval", "@low{0.0%} to @high{0.0%}"), ("seeds", "@n")])  # fmt: skip
         return plot

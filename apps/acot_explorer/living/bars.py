@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from bokeh.layouts import row
 from bokeh.models import (
     FixedTicker,
-    Legend,
     LegendItem,
     NumeralTickFormatter,
     Range1d,
@@ -19,7 +17,7 @@ from acot_core.experiments.views.adversary import NegativesView
 from acot_core.experiments.views.one_fit import ClassificationRecord
 from acot_core.experiments.views.one_sequence import DatasetView
 from acot_core.figures.style import ROLES
-from acot_explorer.living.chart import Chart, Columns, hover
+from acot_explorer.living.chart import Chart, Columns, hover, legend_below, side_by_side
 
 __all__ = ["Accuracies", "Holdings", "Taken"]
 
@@ -104,7 +102,7 @@ class Holdings(Chart):
             self.tint(glyph, fill_color="positives", line_color="background")
         hover(classes, [bars], [("class", "@name"), ("sequences", "@count")])
         hover(lengths, [boxes], [("frames", "@left{0.0} to @right{0.0}"), ("sequences", "@count")])
-        self.model = row([classes, lengths], sizing_mode="stretch_width")
+        self.model = side_by_side([classes, lengths])
         self.restyle("light")
 
     def columns(self, record: DatasetView) -> dict[str, Columns]:
@@ -142,7 +140,7 @@ class Taken(Chart):
             line = plot.step("place", column, source=source, mode="center", line_width=1.5)
             self.tint(line.glyph, line_color=role)
             items.append(LegendItem(label=label, renderers=[line]))
-        plot.add_layout(Legend(items=items, orientation="horizontal", click_policy="hide"), "below")
+        legend_below(plot, items, click_policy="hide")
         rows = [(name, f"@{name}{{0.000}}") for name in ("frame", "negative", "noise")]
         hover(plot, [area], [("feature", "@feature"), *rows], mode="vline")
         self.model = plot
@@ -164,5 +162,5 @@ class Taken(Chart):
     def adjust(self, record: NegativesView) -> None:
         """Share of frames that the classifier gets right, and of negatives that fool it."""
         self.figure.title.text = (
-            f"Classifier right on {record.correct:.0%} of frames, fooled by {record.fooled:.0%} of negatives"
+            f"ζ right on {record.correct:.0%} of frames,\nfooled by {record.fooled:.0%} of negatives"
         )

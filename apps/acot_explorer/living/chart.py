@@ -9,6 +9,7 @@ from typing import Any
 
 import panel as pn
 from bokeh.events import DoubleTap
+from bokeh.layouts import row
 from bokeh.models import (
     Axis,
     BoxAnnotation,
@@ -25,19 +26,29 @@ from bokeh.plotting import figure
 
 from acot_core.figures.style import INKS, ROLES, Ink, Theme
 
-__all__ = ["Chart", "Columns", "Shown", "Tint", "follow_time", "hover", "new_plot"]
+__all__ = [
+    "Chart",
+    "Columns",
+    "Shown",
+    "Tint",
+    "follow_time",
+    "hover",
+    "legend_below",
+    "new_plot",
+    "side_by_side",
+]
 
 Columns = Mapping[str, Any]
 _FONT = "Roboto, system-ui, sans-serif"
 _LEGEND = f"""
-.bk-item .bk-label {{ font: 12px {_FONT} !important; }} .bk-grid {{ gap: 1px 12px !important; }}
+.bk-item .bk-label {{ font: 12px {_FONT} !important; }}
+.bk-grid {{ display: flex !important; flex-wrap: wrap; width: auto !important; gap: 1px 12px !important; }}
 .bk-item {{ gap: 5px !important; --item-background-color: transparent !important; }}
 """  # what the page's theme sets on legends would be too wide
 _RANGES_FIRST = """(async () => {
   for (let turn = 0; turn < 30; turn++) { await null }  // in which the glyphs take in the new data
-  for (const plot of plots) {
-    const ranges = cb_context.index.find_one(plot)?._range_manager
-    if (ranges?.invalidate_dataranges) { ranges.update_dataranges() }
+  for (const {_range_manager: ranges} of cb_context.index.query((view) => plots.includes(view.model.id))) {
+    if (ranges.invalidate_dataranges) { ranges.update_dataranges() }
   }
 })()"""  # else Bokeh fits the axes while it paints, and paints once more because they changed
 _AREA_TAG = "time-area"
@@ -83,8 +94,11 @@ class Chart:
     @cached_property
     def view(self) -> Any:
         """The Panel object that stands on the page."""
+        plots = [
+            plot.id for plot in self.plots
+        ]  # no models: a legend is made anew when what it leads to changes
         for source in self.sources.values():
-            source.js_on_change("data", CustomJS(args={"plots": self.plots}, code=_RANGES_FIRST))
+            source.js_on_change("data", CustomJS(args={"plots": plots}, code=_RANGES_FIRST))
         return pn.pane.Bokeh(self.model, sizing_mode="stretch_width", margin=0)
 
     def columns(self, record: Any) -> dict[str, Columns]:
@@ -175,6 +189,20 @@ def new_plot(x: str, y: str, *, title: str = "", height: int = 260, **options: A
     made.min_border_top, made.min_border_bottom = 8, 12
     made.js_on_event(DoubleTap, CustomJS(args={"plot": made}, code="plot.reset.emit()"))
     return made
+
+
+def legend_below(plot: Any, items: list[Any], **options: Any) -> Legend:
+    """A legend under a plot, in as many lines as it takes."""
+    legend = Legend(items=items, orientation="horizontal", **options)
+    plot.add_layout(legend, "below")
+    return legend
+
+
+def side_by_side(plots: list[Any], *, narrowest: int = 240) -> Any:
+    """Plots in a row; one below the other where each would be narrower than ``narrowest`` pixels."""
+    for plot in plots:
+        plot.min_width = narrowest if plot.sizing_mode == "stretch_width" else None
+    return row(plots, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
 
 
 def _dress(plot: Any, ink: Ink) -> None:

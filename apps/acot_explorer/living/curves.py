@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bokeh.layouts import row
-from bokeh.models import Label, Legend, LegendItem, Range1d, Span
+from bokeh.models import Label, LegendItem, Range1d, Span
 from bokeh.models.formatters import NumeralTickFormatter
 
-from acot_explorer.living.chart import Chart, Columns, follow_time, hover
+from acot_explorer.living.chart import Chart, Columns, follow_time, hover, legend_below, side_by_side
 
 __all__ = ["Curve", "Curves", "Panel"]
 
@@ -85,7 +84,7 @@ class Curves(Chart):
                     for source in (self.sources[curve.source], self.sources[f"{curve.source} pinned"]):
                         source.data = {**columns, **source.data}
         drawn = [self._panel(panel, height) for panel in panels]
-        self.model = drawn[0] if len(drawn) == 1 else row(drawn, sizing_mode="stretch_width")
+        self.model = drawn[0] if len(drawn) == 1 else side_by_side(drawn)
 
     def _panel(self, panel: Panel, height: int) -> Any:
         ends = {} if self._extent is None else {"x_range": Range1d(0, 1)}
@@ -97,7 +96,7 @@ class Curves(Chart):
         for level, label, role in panel.levels:
             span = Span(location=level, dimension="width", line_width=1)
             plot.add_layout(self.tint(span, line_color=role))
-            words = Label(x=4, x_units="screen", y=level, text=label, text_font_size="11px")
+            words = Label(x=4, x_units="screen", y=level, y_offset=2, text=label, text_font_size="11px")
             plot.add_layout(self.tint(words, text_color=role))
         for curve in panel.curves:
             ghost = plot.line(
@@ -124,8 +123,7 @@ class Curves(Chart):
                 (c.label, f"@{{{c.column}}}{{{c.format}}}") for c in panel.curves if c.source == source_name
             ]
             hover(plot, [line], rows, mode="vline", line_policy="nearest")
-        legend = Legend(items=items, orientation="horizontal", ncols=2, click_policy="hide")
-        plot.add_layout(legend, "below")
+        legend_below(plot, items, click_policy="hide")
         if panel.percent:
             plot.yaxis.formatter = NumeralTickFormatter(format="0%")
         if panel.time:

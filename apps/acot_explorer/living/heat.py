@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import row
 from bokeh.models import (
     BasicTicker,
     ColorBar,
     CustomJSHover,
     FixedTicker,
+    LegendItem,
     LinearColorMapper,
     NumeralTickFormatter,
     Range1d,
@@ -23,7 +23,7 @@ from acot_core.experiments.views.one_fit import ClassificationRecord
 from acot_core.experiments.views.one_sequence import SequenceView, TransportStudy
 from acot_core.figures.coupling import negative_order, plan_name
 from acot_core.figures.style import Theme
-from acot_explorer.living.chart import Chart, Columns, follow_time, hover
+from acot_explorer.living.chart import Chart, Columns, follow_time, hover, legend_below, side_by_side
 
 __all__ = ["Confusion", "Frames", "Plan", "Weights"]
 
@@ -106,15 +106,13 @@ class Frames(_Heat):
         lines = []
         for column, role, label in (("its_class", "baseline", "class"),
                                     ("sequence", "positives", "this sequence")):  # fmt: skip
-            line = means.line(column, "place", source=source, line_width=1.4, legend_label=label)
+            line = means.line(column, "place", source=source, line_width=1.4)
             self.tint(line.glyph, line_color=role)
-            lines.append(line)
-        means.legend.location = "top_right"
-        means.add_layout(means.legend[0], "below")
+            lines.append(LegendItem(label=label, renderers=[line]))
+        legend_below(means, lines)
         names = [("feature", "@feature"), ("sequence", "@sequence{0.000}"), ("class", "@its_class{0.000}")]
-        hover(means, lines[:1], names, mode="hline", line_policy="nearest")
-        self.heat.min_width = 250  # on a phone the means stand below
-        self.model = row([self.heat, means], sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
+        hover(means, lines[0].renderers, names, mode="hline", line_policy="nearest")
+        self.model = side_by_side([self.heat, means])
         self.restyle("light")
 
     def columns(self, record: SequenceView) -> dict[str, Columns]:
@@ -259,14 +257,13 @@ class Weights(Chart):
         self.mapper = LinearColorMapper(palette=Viridis256, low=0, high=1)
         for name in ("acot", "grp", "order"):
             self._panel(name)
-        self.model = row(self.plots, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
+        self.model = side_by_side(self.plots)
         self.restyle("light")
 
     def _panel(self, name: str) -> None:
         source = self.add(name, x=[], y=[], beta1=[], beta2=[], accuracy=[], text=[], ink=[])
         plot = self.plot("order weight β₂", "distortion weight β₁", title=METHODS[name].label, height=290)
         plot.grid.visible = False
-        plot.min_width = 250
         cells = plot.rect("x", "y", 1, 1, source=source, line_alpha=0,
                           fill_color={"field": "accuracy", "transform": self.mapper})  # fmt: skip
         plot.text("x", "y", text="text", source=source, text_align="center", text_baseline="middle",

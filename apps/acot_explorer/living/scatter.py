@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from bokeh.events import LegendItemClick
-from bokeh.layouts import grid
-from bokeh.models import CustomJS, Legend, LegendItem, TapTool
+from bokeh.layouts import column
+from bokeh.models import CustomJS, LegendItem, TapTool
 
 from acot_core.experiments.figure4 import PANELS, EmbeddingRecord
 from acot_core.figures.style import CLASS_COLORS
-from acot_explorer.living.chart import Chart, Columns, hover
+from acot_explorer.living.chart import Chart, Columns, hover, legend_below, side_by_side
 
 __all__ = ["Embedding"]
 
@@ -73,7 +73,7 @@ class Embedding(Chart):
         self.sources["sequences"].selected.on_change("indices", self._picked)
         self._legend()
         panels = list(self._panels.values())
-        self.model = grid([panels[:2], panels[2:]], sizing_mode="stretch_width")
+        self.model = column(side_by_side(panels[:2]), side_by_side(panels[2:]), sizing_mode="stretch_width")
         self.restyle("light")
 
     def _scatter(self, source: str, x: str, y: str, rows: list[tuple[str, str]]) -> Any:
@@ -92,10 +92,9 @@ class Embedding(Chart):
         """Names of the classes, each with a dot of its own that no data belong to."""
         plot = self._panels["frames"]
         self._dots: list[Any] = []
-        self.legend = Legend(items=[], orientation="horizontal", ncols=4, click_policy="none")
+        self.legend = legend_below(plot, [], click_policy="none")
         sources = [self.sources["frames"], self.sources["sequences"]]
         self.legend.js_on_event(LegendItemClick, CustomJS(args={"sources": sources}, code=_ISOLATE))
-        plot.add_layout(self.legend, "below")
 
     def _nearest(self, name: str) -> CustomJS:
         """Of the dots under a click the nearest is chosen."""
@@ -147,7 +146,7 @@ class Embedding(Chart):
             text = f"({letter}) {PANELS[name]}"
             if name in quality.index:
                 row = quality.loc[name]
-                text += f": silhouette {round(row['silhouette'], 2) + 0.0:.2f}, purity {row['purity']:.2f}"
+                text += f"\nsilhouette {round(row['silhouette'], 2) + 0.0:.2f}, purity {row['purity']:.2f}"
             plot.title.text = text
         labels = record.points[["label", "class_name"]].drop_duplicates().sort_values("label")
         names = labels["class_name"].tolist()[:_MOST_CLASSES]

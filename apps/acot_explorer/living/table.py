@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import row
-from bokeh.models import BasicTicker, FixedTicker, NumeralTickFormatter, Range1d, TeeHead, Whisker
+from bokeh.models import (
+    BasicTicker,
+    CustomJSTickFormatter,
+    FixedTicker,
+    LegendItem,
+    NumeralTickFormatter,
+    Range1d,
+    TeeHead,
+    Whisker,
+)
 
 from acot_core.experiments.methods import METHODS
 from acot_core.experiments.paper_numbers import TABLE1_PAPER
 from acot_core.experiments.table1 import AblationRecord
 from acot_core.figures.style import ROLES, interval
-from acot_explorer.living.chart import Chart, Columns, hover
+from acot_explorer.living.chart import Chart, Columns, hover, legend_below, side_by_side
 
 __all__ = ["Ablation"]
 
+_NAMES_ONCE = """
+const view = Bokeh.index.find_one_by_id(plot)
+return view.parent.child_views.indexOf(view) && view.el.offsetLeft ? "" : names[tick]
+"""  # beside another panel its names suffice
 _PAPER = ("JHMDB (vgg), RGB", "JHMDB (vgg), FLOW", "JHMDB (vgg), both")
 
 
@@ -33,8 +45,7 @@ class Ablation(Chart):
         self.streams = streams
         self._shared = Range1d(0, 1)
         plots = [self._panel(i, stream) for i, stream in enumerate(streams)]
-        self._first = plots[0]
-        self.model = row(plots, sizing_mode="stretch_width")
+        self.model = side_by_side(plots)
         self.restyle("light")
 
     def _panel(self, place: int, stream: str) -> Any:
@@ -46,7 +57,7 @@ class Ablation(Chart):
         plot.xaxis.formatter = NumeralTickFormatter(format="0%")
         plot.xaxis.ticker = BasicTicker(desired_num_ticks=4)
         plot.ygrid.visible = False
-        plot.yaxis.visible = place == 0
+        plot.yaxis.formatter = CustomJSTickFormatter(args={"plot": plot.id, "names": []}, code=_NAMES_ONCE)
         ticks = plot.scatter(
             "accuracy", "place", source=runs, marker="dash", angle=np.pi / 2, size=9, alpha=0.5
         )
@@ -61,6 +72,8 @@ class Ablation(Chart):
         theirs = plot.scatter("accuracy", "place", source=paper, marker="diamond", size=12, fill_alpha=0,
                               line_width=1.6)  # fmt: skip
         self.tint(theirs.glyph, line_color="foreground")
+        legend_below(plot, [LegendItem(label="the paper, other data", renderers=[theirs]),
+                            LegendItem(label="single run", renderers=[ticks])])  # fmt: skip
         rows = [("", "@label"), ("accuracy", "@mean{0.0%}"), ("95 % interval", "@low{0.0%} to @high{0.0%}"),
                 ("runs", "@n")]  # fmt: skip
         hover(plot, [dots], rows)
@@ -104,7 +117,7 @@ class Ablation(Chart):
     def adjust(self, record: AblationRecord) -> None:
         """Names of the methods."""
         labels = list(dict.fromkeys(record.scores["label"]))[::-1]
-        names = {float(i): label for i, label in enumerate(labels)}
-        axis = self._first.yaxis[0]
-        axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(names)), names
+        for plot in self.plots:
+            plot.yaxis.ticker = FixedTicker(ticks=list(range(len(labels))))
+            plot.yaxis.formatter.args = {"plot": plot.id, "names": labels}
         self._shared.update(start=-0.6, end=len(labels) - 0.4)

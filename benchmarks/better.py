@@ -132,6 +132,7 @@ VARIANTS = (
     Variant("mean of UU'X, linear", classifiers=tuple(CLASSIFIERS["linear"])),
     Variant("directions by their energies", energies=True),
     Variant("negatives of an adversary of other folds", {"cross_fit": 3}),
+    Variant("contrast alone, beta1 = beta2 = 0", {"beta1": 0.0, "beta2": 0.0}),
     Variant("ten alternations", {"n_alternations": 10, "tol": 0.0}),
     Variant("fifty iterations of descent", {"n_iter": 50}),
     Variant("the ground cost itself", {"surrogate": False}),

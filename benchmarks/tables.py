@@ -346,6 +346,36 @@ def few_labels(result: dict[str, Any]) -> str:
     )
 
 
+_STUDIED = {
+    "retrieval_jhmdb_video": "JHMDB video", "retrieval_jhmdb_pose": "JHMDB poses",
+    "retrieval_japanese_vowels": "Japanese vowels", "retrieval_msr_action3d": "MSR Action3D",
+    "retrieval_planted": "generated",
+}  # fmt: skip
+_RANDOM = "COT + Random + PCA + order"
+
+
+def contrast(suffix: str = "") -> str:
+    """What adversarial negatives buy on all data: full ACOT minus random negatives, and minus rivals."""
+    lines = []
+    for name, data in _STUDIED.items():
+        tables = json.loads((RESULTS / f"{name}{suffix}.json").read_text())["tables"]
+        found = {r["label"]: r for r in tables["Retrieval, in % (silhouette x 100), mean over seeds"]}
+        one, mean = (
+            {r["against"]: r for r in tables[f"Full ACOT minus each other method, points of {measure}"]}
+            for measure in _MEASURES[:2]
+        )
+        in_order = [r for r in mean.values() if r["ordered"] and r["against"] != _RANDOM]
+        blind = min((r for r in in_order if "after" not in r["against"]), key=lambda r: r["mean"])
+        labels = (r for label, r in mean.items() if label.startswith(("LDA", "NCA", "Class")))
+        rivals = (mean[_RANDOM], blind, min(labels, key=lambda r: r["mean"]), one[_RANDOM])
+        gains = [f"{r['mean']:+.1f} [{r['low']:+.1f}, {r['high']:+.1f}]" for r in rivals]
+        gains[1] += f" ({blind['against'].removesuffix(' (raw signals)')})"
+        shares = [f"{found[label]['average_precision']:.1f}" for label in (_RANDOM, "ACOT + PCA + order")]
+        lines.append([data, *shares, *gains])
+    header = ["", "random", "adversarial", "gain", "over the best that knows order", "over the best that knows labels"]
+    return table([*header, "gain in 1-NN accuracy"], lines)
+
+
 _RIVALS = (
     "Avg. Pool", "GRP", "KRP", "1-NN DTW (raw signals)", "MiniRocket (raw signals)", "GRP after LDA",
     "Class probabilities of averages", "COT + Random + PCA + order", "ACOT + PCA + order",
@@ -439,6 +469,11 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "newcomer": newcomer,
 }
 """How the results of each file become a table."""
+
+SUMMARIES: dict[str, Callable[[], str]] = {
+    "contrast": contrast, "contrast_wide": lambda: contrast("_wide"),
+}  # fmt: skip
+"""Tables of several records, whose commands stand where each is shown by itself."""
 
 SHORT = {"retrieval_jhmdb_pose": retrieval_short}
 """How they do in README, where that is another."""

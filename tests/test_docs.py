@@ -74,7 +74,7 @@ def test_the_paper_map_is_complete():
 def test_every_record_of_a_page_has_a_table_and_a_command():
     shown = re.findall(r"^```\{measured\} (\w+)", "\n".join(TEXTS.values()), re.M)
     assert len(shown) > 10
-    for name in shown:
+    for name in set(shown) - set(tables.SUMMARIES):
         assert name in tables.SECTIONS
         result = json.loads((tables.RESULTS / f"{name}.json").read_text())
         pages.check(tables.command(name, result))

@@ -13,12 +13,15 @@ from benchmarks import tables
 
 
 class Measured(SphinxDirective):
-    """``{measured} NAME`` shows benchmarks/results/NAME.json as `benchmarks.tables` lays it out."""
+    """``{measured} NAME`` shows benchmarks/results/NAME.json, or a summary, as `benchmarks.tables` lays it out."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
+        if name in tables.SUMMARIES:
+            self.env.note_reread()
+            return self.parse_text_to_nodes(tables.SUMMARIES[name](), allow_section_headings=False)
         if name not in tables.SECTIONS:
             raise self.error(f"expected one of {sorted(tables.SECTIONS)}, got {name!r}")
         path = tables.RESULTS / f"{name}.json"

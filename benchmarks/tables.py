@@ -445,6 +445,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "retrieval_japanese_vowels_wide": retrieval,
     "retrieval_msr_action3d_wide": retrieval,
     "retrieval_planted_wide": retrieval,
+    "retrieval_jhmdb_pose_any_k": retrieval,
     "compare_jhmdb_video_wide": compared,
     "compare_jhmdb_video_cross_fit": compared,
     "table1_jhmdb_video_wide": table1,

@@ -372,7 +372,14 @@ def contrast(suffix: str = "") -> str:
         gains[1] += f" ({blind['against'].removesuffix(' (raw signals)')})"
         shares = [f"{found[label]['average_precision']:.1f}" for label in (_RANDOM, "ACOT + PCA + order")]
         lines.append([data, *shares, *gains])
-    header = ["", "random", "adversarial", "gain", "over the best that knows order", "over the best that knows labels"]
+    header = [
+        "",
+        "random",
+        "adversarial",
+        "gain",
+        "over the best that knows order",
+        "over the best that knows labels",
+    ]
     return table([*header, "gain in 1-NN accuracy"], lines)
 
 

@@ -13,7 +13,7 @@ from benchmarks import tables
 
 
 class Measured(SphinxDirective):
-    """``{measured} NAME`` shows benchmarks/results/NAME.json, or a summary, as `benchmarks.tables` lays it out."""
+    """``{measured} NAME`` shows benchmarks/results/NAME.json, or a summary, by `benchmarks.tables`."""
 
     required_arguments = 1
 

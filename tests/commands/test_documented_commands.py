@@ -36,6 +36,7 @@ RUN = {
     "acot experiments retrieval --per-class 5": FEW,
     "acot experiments retrieval --reversals": FEW,
     "acot experiments retrieval --tune": f"--tune-seeds 1 --folds 2 {FEW}",
+    "acot experiments retrieval --tune --grid beta1=0,1 --grid beta2=0,10": f"--tune-seeds 1 --folds 2 {FEW}",
     "acot experiments retrieval --unseen 3": FEW,
     "acot experiments sensitivity --parameter beta1 --stream pose": f"--stream features {SWEEP}",
     "acot experiments table1 --dask 2": f"{SWEEP} --classifier linear",

@@ -15,6 +15,7 @@ export function render({model}) {
   const now = make("figcaption", "")
   now.textContent = "Now"
   const picture = make("figure", "", now, make("div", "content", image, ring, tip))
+  picture.tabIndex = pinned.tabIndex = 0  // on a phone they are wider than the page, and scroll
   const message = make("div", "message")
   message.setAttribute("role", "status")
   const living = make("div", "content")

@@ -112,7 +112,7 @@ class Frames(_Heat):
         legend_below(means, lines)
         names = [("feature", "@feature"), ("sequence", "@sequence{0.000}"), ("class", "@its_class{0.000}")]
         hover(means, lines[0].renderers, names, mode="hline", line_policy="nearest")
-        self.model = side_by_side([self.heat, means])
+        self.model = side_by_side([self.heat, means], narrowest=300)
         self.restyle("light")
 
     def columns(self, record: SequenceView) -> dict[str, Columns]:

@@ -187,12 +187,12 @@ def load(
 
 
 def begin_training(page: Page) -> None:
-    """Wait until the page of `TRAINING` trains its second adversary."""
+    """Wait until the page of `TRAINING` trains."""
     button = page.get_by_role("button", name="Run the sweep")
     button.wait_for()
     if button.is_enabled():  # in 0.1 it does not begin by itself
         button.click()
-    page.get_by_text(re.compile("adversaries 1 of (5|30)")).first.wait_for()
+    page.get_by_text(re.compile(r"adversaries \d+ of (5|30)")).first.wait_for()
 
 
 def resident(process: int) -> float:

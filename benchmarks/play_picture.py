@@ -1,8 +1,9 @@
-"""The moving picture of the Play step at the top of README: `python -m benchmarks.play_picture`.
+"""README's pictures of the explorer: `python -m benchmarks.play_picture [--stills]`.
 
 Drives the explorer in Chromium, one still per frame, so that it is as smooth on a busy machine as on a quiet
 one, and writes `docs/images/play.webp` (less than 3 MB): the descent, a frame that is dragged, the weights,
-your own U, and the adversary as it learns. Every number in it is the page's own.
+your own U, and the adversary as it learns. Every number in it is the page's own. ``--stills`` takes the pages
+of other steps instead (`docs/images/explorer_*.png`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ SIZE = (1300, 632)
 WIDTH = 960  # of the picture
 MOST_BYTES = 3_000_000
 FPS = 12
+STILLS = ("adversary", "transport", "images")
 
 
 class Player:
@@ -92,11 +95,11 @@ def scenes(player: Player) -> Iterator[None]:
         yield
 
 
-def record(address: str, dark: bool) -> list[Image.Image]:
-    """The frames of the picture."""
+@contextmanager
+def opened(address: str, dark: bool) -> Iterator[Any]:
+    """A page of the explorer in Chromium."""
     from playwright.sync_api import sync_playwright
 
-    frames = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -106,6 +109,26 @@ def record(address: str, dark: bool) -> list[Image.Image]:
         )
         page = context.new_page()
         page.goto(address, wait_until="domcontentloaded")
+        yield page
+        browser.close()
+
+
+def stills(address: str, dark: bool) -> None:
+    """Pictures of the pages of some steps, once each figure is there."""
+    for step in STILLS:
+        with opened(f"{address}?step={step}", dark) as page:
+            figures = page.locator(".frame:visible")
+            figures.last.wait_for()
+            while not all(figures.evaluate_all("all => all.map((each) => each.dataset.serial)")):
+                page.wait_for_timeout(200)
+            page.wait_for_timeout(3000)
+            page.screenshot(path=OUT.with_name(f"explorer_{step}.png"))
+
+
+def record(address: str, dark: bool) -> list[Image.Image]:
+    """The frames of the picture."""
+    frames = []
+    with opened(address, dark) as page:
         player = Player(page)
         box = player.root.bounding_box()
         clip = {"x": box["x"] - 6, "y": box["y"] - 4, "width": SIZE[0] - box["x"], "height": SIZE[1]}
@@ -114,7 +137,6 @@ def record(address: str, dark: bool) -> list[Image.Image]:
             frames.append(
                 still.resize((WIDTH, round(still.height * WIDTH / still.width)), Image.Resampling.LANCZOS)
             )
-        browser.close()
     return frames
 
 
@@ -138,16 +160,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--stills", action="store_true", help="pages of other steps instead")
     parser.add_argument("--address", help="of an explorer that is served already")
     options = parser.parse_args()
+
+    def take(address: str) -> None:
+        if options.stills:
+            stills(address, options.dark)
+        else:
+            write(record(address, options.dark), options.out)
+
     if options.address:
-        write(record(options.address, options.dark), options.out)
+        take(options.address)
         return
     sys.path.insert(0, str(ROOT / "tests" / "helpers"))
     from app_server import serve
 
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder) / "log.txt", "--warm") as (port, _):
-        write(record(f"http://127.0.0.1:{port}/explorer", options.dark), options.out)
+        take(f"http://127.0.0.1:{port}/explorer")
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class Taken(Chart):
         self.add("features", place=[], feature=[], frame=[], negative=[], noise=[])
         plot = self.plot("feature, by its mean over frames", "mean activation", height=250)
         self.figure, source, items = plot, self.sources["features"], []
-        area = plot.vbar("place", top="frame", width=1, source=source, fill_alpha=0.35, line_alpha=0)
+        area = plot.vbar("place", top="frame", width=1, source=source, fill_alpha=0.5, line_alpha=0)
         self.tint(area.glyph, fill_color="positives")
         items.append(LegendItem(label="frame x", renderers=[area]))
         for column, role, label in (("negative", "negatives", "negative y"), ("noise", "noise", "noise x̂")):

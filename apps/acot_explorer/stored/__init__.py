@@ -154,8 +154,8 @@ RESULTS: dict[str, Result] = {
         Result(
             "landscape", "β₁ × β₂", LandscapeRecord, landscape,
             {"stream": "pose", "seeds": 3, "n_jobs": 1},
-            "Not in the paper: both weights at once, beside order without contrast (GRP), and order alone. The "
-            "paper's weights are framed.",
+            "Not in the paper: both weights at once, beside order without contrast (GRP), and order alone. "
+            "The paper's weights are framed.",
             {"beta1": 1.0, "beta2": 10.0, "n_subspaces": 1, "n_negatives": 50},
         ),
     )

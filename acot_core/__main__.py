@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -51,6 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """`main` as a program: an interrupt ends it at once, without waiting for threads in native code."""
+    located = warnings.formatwarning
+
+    def plain(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if category is UserWarning:
+            return f"acot: {message}\n"
+        return located(message, category, filename, lineno, line)
+
+    warnings.formatwarning = plain  # what the data were taken for is told in a line, without our source
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -71,3 +71,9 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def end_line(quiet: bool) -> None:
+    """What is printed next begins below the line of progress."""
+    if sys.stderr.isatty() and not quiet:
+        print(file=sys.stderr)

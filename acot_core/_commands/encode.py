@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acot_core._commands._options import command_parser, duration, progress
+from acot_core._commands._options import command_parser, duration, end_line, progress
 from acot_core._utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def _told(progress: Progress) -> str:
 
 
 def _tell(report: EncodingReport, quiet: bool) -> None:
-    if sys.stderr.isatty() and not quiet:
-        print(file=sys.stderr)
+    end_line(quiet)
     for what, reason in report.skipped:
         print(f"skipped {what}: {reason}", file=sys.stderr)
     if not quiet:

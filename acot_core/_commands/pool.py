@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from acot_core._commands._options import check_writable, command_parser, progress, setting
+from acot_core._commands._options import check_writable, command_parser, end_line, progress, setting
 from acot_core._utils.files import atomic_write
 from acot_core.datasets import load
 from acot_core.gan.adversary import Adversary
@@ -77,5 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     np.savez_compressed(buffer, **arrays)
     atomic_write(options.out, buffer.getvalue())
     shapes = ", ".join(f"{stream} {arrays[stream].shape}" for stream in streams)
-    print(f"\n{options.out}: {shapes}", file=sys.stderr if options.quiet else sys.stdout)
+    end_line(options.quiet)
+    print(f"{options.out}: {shapes}", file=sys.stderr if options.quiet else sys.stdout)
     return 0

@@ -27,6 +27,7 @@ def build() -> Any:
         explorer = Explorer()
         if named := file_to_explore():
             explorer.adopt_upload(*named)
+            explorer.settings.step = "data"
         explorer.open()
     foreground().expect(_SENT_SECONDS)
     pn.state.onload(quiet_disconnects)

@@ -31,6 +31,7 @@ def test_the_page_opens_on_the_named_file(named, monkeypatch):
     assert opened is not None
     request, dataset, _ = opened
     assert page.settings.dataset == request.dataset
+    assert page.step.name == "data"
     assert uploads().get(request) is dataset
     assert len(dataset) == 24
     assert "Own file: mine.npz" in page.settings.param["dataset"].names

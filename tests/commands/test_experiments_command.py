@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from acot_core import __main__
 from acot_core.__main__ import main as acot
 from acot_core._commands import _options
 from acot_core._commands.experiments import _OPTIONS, COMMANDS, _command, _fixed, main, parser
@@ -37,6 +39,18 @@ def test_progress_outside_a_terminal_is_a_line_every_ten_seconds(
     assert capsys.readouterr().err == (
         "adversary: 0/25, 1 min 15 s left\nadversary: 10/25, 1 min 5 s left\nadversary: 20/25, 55 s left\n"
     )
+
+
+def test_a_warning_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(__main__, "main", lambda: 0)
+    with pytest.raises(SystemExit, match="0"):
+        __main__.run()
+    assert (
+        warnings.formatwarning("taken for features", UserWarning, "loading.py", 1)
+        == "acot: taken for features\n"
+    )
+    assert "loading.py:1" in warnings.formatwarning("old", FutureWarning, "loading.py", 1)
 
 
 def test_cross_fit_is_of_the_methods_with_an_adversary() -> None:

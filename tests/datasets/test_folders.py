@@ -211,3 +211,10 @@ def test_a_damaged_recording_is_named(tmp_path: Path, text: str, message: str) -
     (tmp_path / "wave" / "a.skeleton").write_text(text)
     with pytest.raises(ValueError, match=rf"a\.skeleton: .*{message}"):
         read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["one.npy", "one.mat", "list.csv"])
+def test_one_array_alone_is_told_what_is_expected(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"0")
+    with pytest.raises(ValueError, match=rf"{name}: expected an \.npz archive, or a folder"):
+        load(tmp_path / name)

@@ -21,15 +21,15 @@ lab: $(VENV)/.dev  ## open the first notebook in JupyterLab
 
 test: $(VENV)/.dev  ## unit, notebook and browser tests
 	$(MAKE) test-core
+	$(MAKE) test-process
 	$(MAKE) test-browser
 
 test-core: $(VENV)/.dev  ## unit and notebook tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not browser" $(ARGS)
 
-# One of three, by the day; all of them run every night.
-PROCESS ?= $(word $(shell expr $$(date +%-j) % 3 + 1),float64 no_grad warnings)
+PROCESS ?= float64,no_grad,warnings
 
-test-process: $(VENV)/.dev  ## a few quick unit tests in a process that its user has set up otherwise
+test-process: $(VENV)/.dev  ## quick unit tests in a process that its user has set up otherwise (PROCESS=no_grad, say)
 	OMP_NUM_THREADS=1 ACOT_TEST_PROCESS=$(PROCESS) $(BIN)/python -m pytest -n $(WORKERS) -m "not browser" \
 	  tests/transport tests/baselines tests/gan/test_negatives.py tests/test_sequences.py tests/test_reports.py \
 	  tests/riemannian tests/subspace

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn
 
 from acot_core import __version__
@@ -62,6 +63,9 @@ def run() -> NoReturn:
         return located(message, category, filename, lineno, line)
 
     warnings.formatwarning = plain  # what the data were taken for is told in a line, without our source
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal, or a pipe of Windows, may know neither ± nor ü
+            stream.reconfigure(errors="backslashreplace")
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -213,9 +213,7 @@ class StreamFusion(ClassifierMixin, BaseEstimator):
         if self.weights is not None:
             if not isinstance(self.weights, Mapping) or set(self.weights) != set(self.pipelines):
                 raise ValueError(f"weights: expected one for each of {sorted(self.pipelines)}")
-            for name, weight in self.weights.items():
-                check_number(f"weights[{name!r}]", weight)
-            if not sum(self.weights.values()) > 0:
+            if not sum(check_number(f"weights[{name!r}]", weight) for name, weight in self.weights.items()):
                 raise ValueError("weights: expected one that is positive, got zeros only")
         labels = check_labels(y, len(X))
         self.pipelines_ = {
@@ -227,7 +225,7 @@ class StreamFusion(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Weighted mean of the streams' scores: (N, c), or (N,) for two classes."""
         check_is_fitted(self, "pipelines_")
-        weights = self.weights or dict.fromkeys(self.pipelines_, 1.0)
+        weights = {name: float((self.weights or {}).get(name, 1)) for name in self.pipelines_}
         scores = [
             weights[name] * pipeline.decision_function(_stream(X, name))
             for name, pipeline in self.pipelines_.items()

@@ -231,31 +231,8 @@ def _is_ready(frames: Tensor) -> bool:
 
 def as_matrix(sequence: Any, name: str) -> Tensor:
     """One sequence as a floating tensor (n, d) on the CPU; only shape and type are checked."""
-    if isinstance(sequence, Tensor):
-        if sequence.layout != torch.strided or sequence.is_quantized or sequence.is_meta:
-            raise ValueError(
-                f"{name}: expected a dense tensor (n, d), got {sequence.layout} {sequence.dtype} "
-                f"on {sequence.device}"
-            )
-        frames = sequence.detach().cpu()
-    else:
-        if np.ma.is_masked(sequence):
-            raise ValueError(f"{name}: expected an array (n, d) without holes, got one with masked entries")
-        try:
-            array = np.asarray(sequence)
-        except (TypeError, ValueError, RuntimeError) as error:
-            kind = type(sequence).__name__
-            raise ValueError(
-                f"{name}: expected an array (n, d), got {kind}: rows of different lengths, or no numbers"
-            ) from error
-        if array.dtype.kind not in "biuf":
-            raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
-        # A copy where torch cannot view it: read-only, negative strides, foreign byte order, long double.
-        with np.errstate(over="ignore"):  # a long double that is too large is an infinity, and is refused
-            frames = torch.from_numpy(
-                np.array(array, dtype=np.float64 if array.dtype != np.float32 else None)
-            )
-    if frames.is_complex() or frames.ndim != 2:
+    frames = real_tensor(sequence, name).detach().cpu()
+    if frames.ndim != 2:
         raise ValueError(f"{name}: expected a real 2-D array (n, d), got shape {tuple(frames.shape)}")
     return frames if frames.dtype in (torch.float32, torch.float64) else frames.double()
 

@@ -1,7 +1,7 @@
 """What belongs to the whole process is after each test as it was before: none changes another's numbers.
 
 ``ACOT_TEST_PROCESS`` sets the process as some users do: ``float64`` (torch's default dtype), ``no_grad``
-(gradients off) or ``warnings`` (every warning is an error). The same tests pass.
+(gradients off) or ``warnings`` (every warning is an error), or several with commas. The same tests pass.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import pytest
 import torch
 
 torch.set_num_threads(1)  # the same last bits, however pytest is called
-PROCESS = os.environ.get("ACOT_TEST_PROCESS", "")
-assert PROCESS in ("", "float64", "no_grad", "warnings"), PROCESS
-if PROCESS == "float64":
+PROCESS = set(filter(None, os.environ.get("ACOT_TEST_PROCESS", "").split(",")))
+assert not PROCESS - {"float64", "no_grad", "warnings"}, PROCESS
+if "float64" in PROCESS:
     torch.set_default_dtype(torch.float64)
-torch.set_grad_enabled(PROCESS != "no_grad")
+torch.set_grad_enabled("no_grad" not in PROCESS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let every warning be an error where the process says so."""
-    if PROCESS == "warnings":
+    if "warnings" in PROCESS:
         config.addinivalue_line("filterwarnings", "error")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +27,12 @@ from acot_core.sequences import normalize_frames
 from acot_core.transport import cost_matrix, emd, ipot, sinkhorn, uniform
 
 D = torch.float64
+
+
+@pytest.fixture(autouse=True)
+def gradients() -> Iterator[None]:
+    with torch.enable_grad():
+        yield
 
 
 def inputs(seed: int) -> dict[str, Tensor]:

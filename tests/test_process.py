@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import locale
 import multiprocessing
+import os
+import random
+import shutil
+import signal
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
+from everything import results
+from threadpoolctl import threadpool_info
 
 from acot_core import ACOTPooling, Adversary, GrassmannSVC
 from acot_core.baselines import GRP, KRP, AveragePooling, DiscriminativePooling, PCASubspace, RankPooling
@@ -79,6 +90,27 @@ WORK: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
+def shared_state() -> dict[str, Any]:
+    """What all threads of the process share; the global random generators, too."""
+    os.umask(umask := os.umask(0o22))
+    return {
+        "default dtype": torch.get_default_dtype(),
+        "gradients": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "threads": (torch.get_num_threads(), [each["num_threads"] for each in threadpool_info()]),
+        "warnings": list(warnings.filters),
+        "errors of numpy": np.geterr(),
+        "generators": (
+            torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate(),  # noqa: NPY002
+        ),
+        "umask": umask,
+        "folder": Path.cwd(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "variables": dict(os.environ),
+        "signals": signal.getsignal(signal.SIGINT),
+    }  # fmt: skip
+
+
 @contextmanager
 def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
@@ -119,14 +151,11 @@ STATES: dict[str, Any] = {
 def test_the_processs_defaults_change_no_result(name: str, state: str) -> None:
     expected = WORK[name]()
 
-    def now() -> tuple[Any, ...]:
-        return torch.get_default_dtype(), torch.is_grad_enabled(), list(warnings.filters), np.geterr()
-
     with STATES[state]():
         np.testing.assert_array_equal(WORK[name](), expected)
-        before = now()
+        before = shared_state()
         np.testing.assert_array_equal(WORK[name](), expected)
-        assert now() == before
+        assert shared_state() == before
 
 
 def _pooled(queue: Any) -> None:
@@ -153,6 +182,61 @@ def test_work_after_a_fork_does_not_hang_and_is_the_same() -> None:
             child.join()
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("how", ["spawn", "loky"])
+def test_work_in_another_process_is_the_same(how: str) -> None:
+    if how == "spawn":
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            there = pool.apply(results)
+    else:
+        there = joblib.Parallel(2)(joblib.delayed(results)() for _ in range(2))[1]
+    assert there == results()
+
+
+def test_threads_share_an_estimator() -> None:
+    """Fitted, and while each of them fits it."""
+    pooling = ACOTPooling(2, negatives="random", random_state=0)
+    expected, before = pooling.fit_transform(X), shared_state()
+    for work in (lambda _: pooling.transform(X), lambda _: pooling.fit(X).transform(X)):
+        with ThreadPoolExecutor(4) as pool:
+            for pooled in pool.map(work, range(8)):
+                np.testing.assert_array_equal(pooled, expected)
+    assert shared_state() == before
+
+
+def comma(folder: Path) -> dict[str, str]:
+    """Variables of a process whose numbers are written with a comma."""
+    command = ["localedef", "-i", "de_DE", "-f", "UTF-8", str(folder / "de_DE.UTF-8")]
+    if shutil.which("localedef") and not subprocess.run(command, capture_output=True, check=False).returncode:
+        return {"LC_ALL": "de_DE.UTF-8", "LOCPATH": str(folder)}
+    return {"LC_ALL": "German_Germany.1252" if sys.platform == "win32" else "de_DE.UTF-8"}
+
+
+@pytest.mark.parametrize("where", ["ASCII", "decimal comma", "-O"])
+def test_locale_and_optimisation_change_no_result(tmp_path: Path, where: str) -> None:
+    """The encoding of files and of the output, and how C libraries read and write numbers."""
+    variables = {
+        "ASCII": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        "decimal comma": comma(tmp_path),
+        "-O": {},
+    }[where]
+    script = str(Path(__file__).parent / "helpers" / "everything.py")
+    command = [sys.executable, *(["-O"] if where == "-O" else []), script, where]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **variables}, check=False)
+    if done.returncode == 77:
+        pytest.skip(done.stderr.decode())
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert json.loads(done.stdout) == results()
+
+
+def test_what_a_terminal_cannot_show_is_written_otherwise(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "acot_core", "experiments", "compare", "--dataset", "planted", "--quiet",
+               "--method", "average", "--seeds", "1", "--cache", str(tmp_path)]  # fmt: skip
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "mean \\xb1 standard deviation" in done.stdout
 
 
 @pytest.mark.parametrize("flag", ["-O", "-OO"])

@@ -136,7 +136,7 @@ def test_a_bad_sequence_is_named(ragged: RaggedSet, kind: str, data: st.DataObje
         check_sequences(sequences, name="clips")
 
 
-@cases(100)
+@cases(200)
 @given(
     st.none()
     | st.integers()
@@ -200,7 +200,7 @@ def test_noise_is_keyed_by_content_and_seed_alone(ragged: RaggedSet, seed: int, 
     assert (key == content_seed(frames, other)) == (seed == other)
 
 
-@cases(100)
+@cases(200)
 @given(
     st.lists(st.integers(-3, 3), min_size=1, max_size=6)
     | st.lists(st.text(st.characters(exclude_characters="\0"), max_size=3), min_size=1, max_size=6)
@@ -213,7 +213,7 @@ def test_labels_are_kept_and_counted(labels: list[Any]) -> None:
             check_labels(labels, wrong)
 
 
-@cases(60)
+@cases(200)
 @given(st.sampled_from([np.nan, np.inf, None, pd.NA, [1, 2], object()]), st.integers(0, 3))
 def test_labels_with_a_hole_are_refused(hole: Any, at: int) -> None:
     labels: list[Any] = [0, 1, 0, 1]
@@ -279,7 +279,7 @@ def test_costs_are_distances(ragged: RaggedSet, device: str) -> None:
         assert_close(plain.square(), exact, tolerance)
 
 
-@cases(100)
+@cases(200)
 @given(
     st.sampled_from(["nan", "negative mass", "no mass", "unequal", "shape", "complex", "flat"]),
     st.sampled_from(sorted(METHODS)),
@@ -362,7 +362,7 @@ def test_principal_subspaces_hold_most_energy(ragged: RaggedSet, data: st.DataOb
         assert_close(kept[i], values[:k].sum(), 1e-3 * len(frames), 1e-4)
 
 
-@cases(60)
+@cases(200)
 @given(st.integers(1, 4), st.integers(1, 30), seeds)
 def test_random_points_repeat_with_their_seed(n: int, d: int, seed: int) -> None:
     draws = [random_point(n, d, min(d, 3), torch.Generator().manual_seed(seed)) for _ in range(2)]
@@ -434,7 +434,7 @@ def test_descent_never_rises_nor_leaves_the_manifold(
         assert_close(exact, result.value, 1e-4, 1e-4)
 
 
-@cases(60)
+@cases(200)
 @given(subspaces(n=2), st.sampled_from(["rule", "retraction", "shape"]))
 def test_bad_descents_are_named(U: Tensor, what: str) -> None:
     objective = ACOTObjective(torch.rand(2, 3, U.shape[1]), torch.rand(2, 3, U.shape[1]))
@@ -483,7 +483,7 @@ def test_subtraction_gives_unit_or_zero_rows(ragged: RaggedSet, size: float, see
     assert_close(subtract(frames, torch.zeros_like(frames)), frames, 1e-6)
 
 
-@cases(100)
+@cases(200)
 @given(
     st.integers(max_value=0)
     | st.floats()
@@ -579,7 +579,7 @@ def quiet_each(number: int) -> Any:
     return quiet(max(2, number))
 
 
-@cases(80)
+@cases(200)
 @given(
     ragged_sets(max_entries=1000, max_length=60, kinds=("uniform", "sparse", "ramp"), plain=True), st.data()
 )
@@ -616,7 +616,7 @@ WRONG: dict[str, list[Any]] = {
 }
 
 
-@cases(100)
+@cases(200)
 @given(st.sampled_from([(name, value) for name, values in WRONG.items() for value in values]))
 def test_bad_parameters_of_the_pooling_are_named(wrong: tuple[str, Any]) -> None:
     name, value = wrong
@@ -628,7 +628,7 @@ def test_bad_parameters_of_the_pooling_are_named(wrong: tuple[str, Any]) -> None
 # ---------------------------------------------------------------- adversary
 
 
-@cases(60)
+@cases(200)
 @given(ragged_sets(min_features=2, max_entries=400, max_features=40), st.data())
 def test_adversaries_train_on_any_sequence_and_sample_in_the_features_space(
     ragged: RaggedSet, data: st.DataObject
@@ -678,7 +678,7 @@ BAD_ADVERSARIES: dict[str, list[Any]] = {
 }
 
 
-@cases(80)
+@cases(200)
 @given(st.sampled_from([(name, value) for name, values in BAD_ADVERSARIES.items() for value in values]))
 def test_bad_parameters_of_the_adversary_are_named(wrong: tuple[str, Any]) -> None:
     name, value = wrong
@@ -690,7 +690,7 @@ def test_bad_parameters_of_the_adversary_are_named(wrong: tuple[str, Any]) -> No
 # ---------------------------------------------------------------- classifiers
 
 
-@cases(150)
+@cases(200)
 @given(subspaces(n=6, max_features=12), seeds, st.sampled_from([1e-3, 1.0, 50.0]))
 def test_the_kernel_svm_sees_spans(U: Tensor, seed: int, gamma: float) -> None:
     bases = U.float().numpy()
@@ -705,7 +705,7 @@ def test_the_kernel_svm_sees_spans(U: Tensor, seed: int, gamma: float) -> None:
     assert_close(turned, scores, 1e-2 * gamma + 1e-3)
 
 
-@cases(80)
+@cases(200)
 @given(
     subspaces(n=4, max_features=8), st.sampled_from(["scaled", "nan", "flat", "text", "labels", "one class"])
 )
@@ -730,7 +730,7 @@ def test_bad_bases_are_named(U: Tensor, kind: str) -> None:
         GrassmannSVC().fit(bases, y)
 
 
-@cases(40)
+@cases(200)
 @given(ragged_sets(max_entries=300, plain=True), st.sampled_from(["missing", "no dict", "weights", "labels"]))
 def test_bad_streams_are_named(ragged: RaggedSet, kind: str) -> None:
     from sklearn.pipeline import make_pipeline
@@ -756,7 +756,7 @@ def test_bad_streams_are_named(ragged: RaggedSet, kind: str) -> None:
 # ---------------------------------------------------------------- Theorem 1, files
 
 
-@cases(60)
+@cases(200)
 @given(subspaces(n=2, max_features=8), st.integers(1, 8), st.integers(1, 8), seeds)
 def test_the_decomposition_behind_theorem_1_holds_for_every_subspace(
     U: Tensor, n: int, m: int, seed: int
@@ -767,7 +767,7 @@ def test_the_decomposition_behind_theorem_1_holds_for_every_subspace(
     assert_close(contrastive, projected + rest, 1e-6)
 
 
-@cases(60)
+@cases(200)
 @given(ragged_sets(max_entries=300))
 def test_a_saved_data_set_is_read_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, ragged: RaggedSet

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+_LARGEST = torch.finfo(torch.float32).max
+
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-def check_int(name: str, value: Any, *, least: int, none: bool = False) -> None:
-    """Refuse what is no integer (NumPy's are integers, a truth value is none) or is below ``least``."""
-    if none and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+def check_int(name: str, value: Any, *, least: int) -> int:
+    """The integer as Python's, which does not overflow; NumPy's are integers, a truth value is none."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) < 2**63:
         raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
+    return int(value)
 
 
-def check_number(name: str, value: Any, *, positive: bool = False, signed: bool = False) -> None:
-    """Refuse what is no finite, non-negative number; ``positive``: zero, too; ``signed``: of any sign."""
-    real = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+def check_number(name: str, value: Any, *, positive: bool = False, signed: bool = False) -> float:
+    """A finite number of single precision, not negative; ``positive``: nor zero; ``signed``: of any sign."""
+    real = isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= _LARGEST  # type: ignore[operator]
     if not real or (value < 0 and not signed) or (positive and value == 0):
         kind = "" if signed else "positive " if positive else "non-negative "
         raise ValueError(f"{name}: expected a finite {kind}number, got {value!r}")
+    return float(value)
+
+
+def plain_parameters(estimator: BaseEstimator) -> None:
+    """Make NumPy's numbers among the parameters Python's, which do not overflow."""
+    for name, value in estimator.get_params(deep=False).items():
+        if isinstance(value, np.generic):
+            setattr(estimator, name, value.item())
 
 
 def check_lengths(name: str, value: Any, *, least: int) -> None:
@@ -47,22 +58,33 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
         raise ValueError(f"{name}: expected one of {tuple(allowed)}, got {value!r}")
 
 
-def check_size(name: str, value: Any, most: int) -> None:
+def check_size(name: str, value: Any, most: int) -> int:
     """Refuse what is no integer from 1 to ``most``, the number of features d."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= most:
         raise ValueError(f"{name}: expected 1 <= {name} <= d = {most}, got {value!r}")
+    return int(value)
 
 
 def real_tensor(value: Any, name: str) -> Tensor:
-    """Real numbers as a floating-point tensor; whole numbers become double precision."""
-    try:
-        if np.ma.is_masked(value):
-            raise ValueError(f"{name}: expected numbers without holes, got masked entries")
-        tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value, order="C"))
-    except (TypeError, ValueError) as error:
-        if str(error).startswith(name):
-            raise
-        raise ValueError(f"{name}: expected real numbers, got {type(value).__name__} ({error})") from error
+    """Real numbers as a floating-point tensor; whole numbers and long doubles become double precision."""
+    if isinstance(value, Tensor):
+        tensor = value
+    elif np.ma.is_masked(value):
+        raise ValueError(f"{name}: expected numbers without holes, got masked entries")
+    else:
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            kind = type(value).__name__
+            raise ValueError(
+                f"{name}: expected real numbers, got {kind}: rows of different lengths, or no numbers"
+            ) from error
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{name}: expected real numbers, got {type(value).__name__} of {array.dtype}")
+        single = array.dtype.kind == "f" and array.dtype.itemsize <= 4
+        # A copy: torch cannot view what is read-only, of negative strides or of foreign byte order.
+        with np.errstate(over="ignore"):  # a long double that is too large is an infinity
+            tensor = torch.from_numpy(np.array(array, array.dtype.newbyteorder("=") if single else float))
     if tensor.is_complex() or tensor.is_quantized or tensor.is_meta or tensor.layout != torch.strided:
         raise ValueError(
             f"{name}: expected a dense array of real numbers, got {tensor.dtype} {tensor.layout}"

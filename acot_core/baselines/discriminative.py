@@ -61,7 +61,7 @@ class DiscriminativePooling(SubspacePooling):
 
     def _pool(self, batch: PaddedSequences) -> Tensor:
         noise = random_negatives(batch.unpad(), "1n", self.seed_).frames.to(batch.frames)
-        loss = _MarginLoss(batch, noise, self.margin, self.beta2, self.eta)
+        loss = _MarginLoss(batch, noise, *map(float, (self.margin, self.beta2, self.eta)))
         start = principal_subspace(batch.frames, batch.mask, self.n_subspaces)
         return self._describe(batch, conjugate_gradient(loss, start, n_iter=int(self.n_iter)).point)
 

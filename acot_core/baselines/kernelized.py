@@ -64,7 +64,8 @@ class KRP(SubspacePooling):
         super()._check_parameters()
         if self.gamma != "scale":
             check_number("gamma", self.gamma, positive=True)
-        check_int("n_landmarks", self.n_landmarks, least=self.n_subspaces)
+        if self.n_subspaces > check_int("n_landmarks", self.n_landmarks, least=1):
+            raise ValueError(f"n_subspaces: {self.n_subspaces} exceeds n_landmarks = {self.n_landmarks}")
 
     def _fit(self, sequences: CheckedSequences, y: Any, callback: Callback | None) -> None:
         frames = torch.cat(sequences).double()

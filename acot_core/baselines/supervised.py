@@ -15,11 +15,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from acot_core._utils.checks import check_choice, check_number
@@ -28,9 +30,19 @@ from acot_core.baselines.rank_pooling import ordered_subspace
 from acot_core.gan.frame_classifier import train_frame_classifier
 from acot_core.pooling.base import SubspacePooling
 from acot_core.sequences import CheckedSequences, PaddedSequences, check_labels, resolve_seed
+from acot_core.subspace.solve import working_bytes
 
 _EMBEDDINGS = ("lda", "nca", "probabilities")
 _NCA_FEATURES = 64
+
+
+class _Scatter:
+    """Covariance shrunk as scikit-learn's ``shrinkage="auto"``; zero, and no warning, of a single row."""
+
+    def fit(self, X: np.ndarray) -> None:
+        scaler = StandardScaler().fit(X)
+        shrunk = ledoit_wolf(scaler.transform(X))[0] if len(X) > 1 else np.zeros((X.shape[1],) * 2)
+        self.covariance_ = scaler.scale_[:, None] * shrunk * scaler.scale_
 
 
 @dataclass(repr=False, eq=False)
@@ -128,9 +140,8 @@ class SupervisedPooling(SubspacePooling):
             return PCA(min(n_classes - 1, rows.shape[1]), svd_solver="full").fit(rows).transform
         if self.embedding == "lda":
             try:
-                return (
-                    LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto").fit(rows, labels).transform
-                )
+                discriminants = LinearDiscriminantAnalysis(solver="eigen", covariance_estimator=_Scatter())
+                return discriminants.fit(rows, labels).transform
             except np.linalg.LinAlgError:  # classes of one or two sequences may vary in no direction
                 return LinearDiscriminantAnalysis(solver="svd").fit(rows, labels).transform
         if self.embedding == "nca":
@@ -151,6 +162,12 @@ class SupervisedPooling(SubspacePooling):
             learning_rate=0.01,
         )
         return lambda frames: classifier(torch.from_numpy(frames)).softmax(1).numpy()
+
+    def _bytes(self, n: int) -> int:
+        k = min(self.n_subspaces, self.width_)
+        return super()._bytes(n) + (
+            working_bytes(n, n, self.width_, k) if self.order else 8 * n * self.width_
+        )
 
     def _pool(self, batch: PaddedSequences) -> Tensor:
         weights = batch.weights[:, :, None]

@@ -84,12 +84,12 @@ def planted(
     """
     config = dict(locals())
     check_lengths("length_range", length_range, least=2)
-    for name in ("n_pairs", "cue_size", "n_splits"):
-        check_int(name, config[name], least=1)
-    for name in ("n_background", "random_state"):
-        check_int(name, config[name], least=0)
-    check_int("n_sequences", n_sequences, least=4 * n_pairs)
-    check_int("dimension", dimension, least=2 * n_pairs * cue_size)
+    least = {"n_pairs": 1, "cue_size": 1, "n_splits": 1, "n_background": 0, "random_state": 0}
+    n_pairs, cue_size, n_splits, n_background, random_state = (
+        check_int(name, config[name], least=number) for name, number in least.items()
+    )
+    n_sequences = check_int("n_sequences", n_sequences, least=4 * n_pairs)
+    dimension = check_int("dimension", dimension, least=2 * n_pairs * cue_size)
     for name in ("cue_strength", "background", "trend", "appearance", "noise"):
         check_number(name, config[name])
     generator = torch.Generator().manual_seed(random_state)

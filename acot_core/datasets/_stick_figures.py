@@ -133,8 +133,10 @@ def stick_figure_signals(
     """
     given = dict(locals())
     check_lengths("length_range", length_range, least=4)
-    for name, least in {"n_people": 4, "n_splits": 1, "n_bystanders": 0, "random_state": 0}.items():
+    n_people, n_splits, n_bystanders, random_state = (
         check_int(name, given[name], least=least)
+        for name, least in {"n_people": 4, "n_splits": 1, "n_bystanders": 0, "random_state": 0}.items()
+    )
     for name in ("sway", "camera", "background", "noise"):
         check_number(name, given[name])
     generator = torch.Generator().manual_seed(random_state)

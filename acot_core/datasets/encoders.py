@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from acot_core._utils.checks import check_int
+from acot_core._utils.checks import check_int, plain_parameters
 from acot_core._utils.progress import Callback
 from acot_core.datasets.frame_network import train_frame_network
 from acot_core.datasets.signed import unit_features
@@ -111,6 +111,7 @@ class FrameEncoder(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Sequence[Any], y: Any = None, callback: Callback | None = None) -> Self:
         """Fit the encoder on raw signals X, N arrays (n_i, c); y (N,) are their classes ("trained" only)."""
+        plain_parameters(self)
         for name in ("n_features", "window", "stride"):
             check_int(name, getattr(self, name), least=1)
         if self.kind not in ("untrained", "trained"):

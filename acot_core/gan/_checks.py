@@ -29,7 +29,8 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     for name in ("clip", "learning_rate", "classifier_learning_rate"):
         check_number(name, parameters[name], positive=True)
     for name, least in _COUNTS.items():
-        check_int(name, parameters[name], least=least, none=name == "hidden")
+        if name != "hidden" or parameters[name] is not None:
+            check_int(name, parameters[name], least=least)
     for name, allowed in _CHOICES.items():
         check_choice(name, parameters[name], allowed)
     for name in ("adversarial", "fast"):

@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
+from acot_core._utils.checks import plain_parameters
 from acot_core._utils.progress import Callback, Cancelled
 from acot_core.gan._checkpoint import (
     check_resumable,
@@ -186,6 +187,7 @@ class Adversary(BaseEstimator):
         ValueError
             Bad parameter, sequence, label or checkpoint.
         """
+        plain_parameters(self)
         check_parameters(self.get_params())
         if checkpoint_every < 1:
             raise ValueError(f"checkpoint_every: expected at least 1, got {checkpoint_every}")
@@ -249,9 +251,10 @@ class Adversary(BaseEstimator):
         """Initialise the training state from ζ and a CPU generator."""
         d, device = self.n_features_in_, classifier.weight.device
         generator, critic = (MLP(d, self.hidden or d, n_out, cpu, device) for n_out in (d, 1))
-        shared = ("lambda1", "lambda2", "adversarial", "clip", "learning_rate", "fast")
+        shared = ("lambda1", "lambda2", "clip", "learning_rate")
         mixed = uses_bfloat16(self.precision, device)
-        settings = {name: getattr(self, name) for name in shared}
+        settings = {name: getattr(self, name) for name in ("adversarial", "fast")}
+        settings |= {name: float(getattr(self, name)) for name in shared}
         wgan = WGAN(generator, critic, classifier, sigma=self.sigma_, mixed=mixed, **settings)
         self._state = TrainingState(wgan, torch.Generator(device).manual_seed(self.seed_ % 2**63))
         self.classifier_, self.generator_, self.critic_ = classifier, generator, critic

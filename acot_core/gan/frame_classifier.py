@@ -24,6 +24,8 @@ def linear(n_in: int, n_out: int, generator: torch.Generator, device: torch.devi
     return layer.to(device)
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()  # whatever the caller has switched off
 def train_frame_classifier(
     frames: Tensor,
     targets: Tensor,

@@ -46,7 +46,7 @@ def number_of_negatives(n_negatives: int | str, n_frames: int) -> int:
     ValueError
         ``n_negatives`` is neither a positive int nor a string of a positive int followed by "n".
     """
-    if isinstance(n_negatives, Integral) and not isinstance(n_negatives, bool) and n_negatives > 0:
+    if isinstance(n_negatives, Integral) and not isinstance(n_negatives, bool) and 0 < n_negatives < 2**63:
         return int(n_negatives)
     if isinstance(n_negatives, str) and n_negatives.endswith("n") and n_negatives[:-1].isdecimal():
         factor = int(n_negatives[:-1])
@@ -144,7 +144,7 @@ def random_negatives(
     >>> negatives.lengths.tolist()
     [6, 10]
     """
-    check_int("seed", seed, least=0)
+    seed = check_int("seed", seed, least=0)
     checked = check_sequences(sequences, n_features=n_features)
 
     def make(x: Tensor, normal: Tensor, _: PaddedSequences, out: Tensor) -> None:

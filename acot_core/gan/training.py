@@ -6,6 +6,7 @@ z ~ N(X̄, σ² I): every frame refers to its sequence's mean X̄, or to itself 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -215,6 +216,8 @@ def _draw(table: FrameTable, targets: Tensor, shape: tuple[int, int], rng: torch
 def measure(wgan: WGAN, batch: Batch) -> dict[str, float]:
     """Evaluate one row of the history on a batch (1, B, d). Only here does training wait for the device.
 
+    Raises ValueError where a value is not finite.
+
     fooling_rate: share with argmin ζ(y) = argmax ζ(x); misclassification_rate: argmax ζ(y) != argmax ζ(x);
     noise_norm: mean ||x̂||; wasserstein: E h(x) - E h(y); generator_loss: of Eq. (8) or (9).
     """
@@ -228,7 +231,10 @@ def measure(wgan: WGAN, batch: Batch) -> dict[str, float]:
         wgan.wasserstein(frames, negatives),
         wgan.generator_loss(frames, noise, classes),
     )
-    return dict(zip(HISTORY_COLUMNS[2:], torch.stack(values).tolist(), strict=True))
+    row = dict(zip(HISTORY_COLUMNS[2:], torch.stack(values).tolist(), strict=True))
+    if not all(map(math.isfinite, row.values())):
+        raise ValueError(f"sigma, lambda1, lambda2 or learning_rate is too large: training diverged ({row})")
+    return row
 
 
 def _latest(history: list[dict[str, Any]], n_splits: int) -> dict[str, float]:

@@ -137,13 +137,15 @@ class WGAN:
             weights, room = self._critic_weights, self._room
             gradients = critic_gradients(weights, frames, negatives, room, mixed=self.mixed)
         else:
-            loss = -self.wasserstein(frames, negatives)
+            with torch.enable_grad():
+                loss = -self.wasserstein(frames, negatives)
             gradients = torch.autograd.grad(loss, self._critic_weights)
         self.critic_optimiser.step(gradients)
 
     def generator_step(self, frames: Tensor, pivots: Tensor, classes: Tensor, normal: Tensor) -> None:
         """One descent step of g; critic and ζ get no gradients. (B, d), (B, d), (B,), (B, d)"""
-        loss = self.generator_loss(frames, self.noise(pivots, normal), classes)
+        with torch.enable_grad():
+            loss = self.generator_loss(frames, self.noise(pivots, normal), classes)
         self.generator_optimiser.step(torch.autograd.grad(loss, self._generator_weights))
 
     def iterate(self, batch: Batch) -> None:

@@ -237,6 +237,7 @@ class ACOTPooling(SubspacePooling):
         check_choice("ground_cost", self.ground_cost, ("euclidean", "sqeuclidean"))
         check_choice("solver", self.solver, ("rcg", "pymanopt"))
         check_int("n_alternations", self.n_alternations, least=1)
-        check_int("batch_bytes", self.batch_bytes, least=1, none=True)
+        if self.batch_bytes is not None:
+            check_int("batch_bytes", self.batch_bytes, least=1)
         check_number("tol", self.tol)
         check_options(self.transport, self.transport_options or {}, "transport_options")

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from acot_core._utils.blocks import batch_bytes
-from acot_core._utils.checks import check_choice, check_int, check_number
+from acot_core._utils.checks import check_choice, check_int, check_number, plain_parameters
 from acot_core._utils.progress import Callback, Clock
 from acot_core._utils.threads import parallel_map, single_threaded
 from acot_core.sequences import (
@@ -53,6 +53,7 @@ class SequencePooling(TransformerMixin, BaseEstimator):
         ValueError
             A bad parameter, sequence or label.
         """
+        plain_parameters(self)
         self._check_parameters()
         sequences = check_sequences(X, name="X")
         self.n_features_in_ = sequences[0].shape[1]

@@ -193,8 +193,7 @@ def conjugate_gradient(
     """
     check_choice("beta_rule", beta_rule, sorted(BETA_RULES))
     check_choice("retraction", retraction, ("qr", "polar"))
-    check_int("n_iter", n_iter, least=0)
-    check_number("gtol", gtol)
+    n_iter, gtol = check_int("n_iter", n_iter, least=0), check_number("gtol", gtol)
     initial = as_points(initial)
     objective = as_objective(objective, initial)
     _check_start(objective, initial)

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@takes_reals("U", "Z")
+@takes_reals("U", "Z", finite=True)
 def project(U: Tensor, Z: Tensor) -> Tensor:
     """Tangent part (I - UU')Z of an ambient vector Z at U, both (B, d, k).
 
@@ -39,7 +39,7 @@ def project(U: Tensor, Z: Tensor) -> Tensor:
     return Z - U @ (U.mT @ Z)
 
 
-@takes_reals("A")
+@takes_reals("A", finite=True)
 def orthonormalize(A: Tensor) -> Tensor:
     """Orthonormal basis of the columns of A (B, d, k): the Q factor whose R has a positive diagonal."""
     Q, R = torch.linalg.qr(A)
@@ -47,7 +47,7 @@ def orthonormalize(A: Tensor) -> Tensor:
     return Q * sign[..., None, :]
 
 
-@takes_reals("U", "D")
+@takes_reals("U", "D", finite=True)
 def retract_qr(U: Tensor, D: Tensor) -> Tensor:
     """Retraction along the tangent vector D by the QR decomposition of U + D: (B, d, k).
 
@@ -76,9 +76,8 @@ def random_point(
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Subspaces drawn uniformly: (B, d, k), on the generator's device."""
-    check_int("n_points", n_points, least=0)
-    check_int("d", d, least=1)
-    check_size("k", k, d)
+    n_points, d = check_int("n_points", n_points, least=0), check_int("d", d, least=1)
+    k = check_size("k", k, d)
     A = torch.randn(n_points, d, k, generator=generator, dtype=dtype, device=generator.device)
     return orthonormalize(A)
 
@@ -147,7 +146,7 @@ def projection_kernel(U: Tensor, V: Tensor, *, block_bytes: int = 2**28) -> Tens
     """
     if U.ndim != 3 or V.ndim != 3 or U.shape[1] != V.shape[1]:
         raise ValueError(f"U, V: expected (N, d, k) and (M, d, l), got {tuple(U.shape)} and {tuple(V.shape)}")
-    check_int("block_bytes", block_bytes, least=1)
+    block_bytes = check_int("block_bytes", block_bytes, least=1)
     n, d, k = U.shape
     m, _, el = V.shape
     rows = V.permute(0, 2, 1).reshape(m * el, d)
@@ -186,7 +185,7 @@ def principal_subspace(frames: Tensor, mask: Tensor | None, k: int) -> Tensor:
     [1.0, 0.0, 0.0]
     """
     n, d = frames.shape[1:]
-    check_size("k", k, d)
+    k = check_size("k", k, d)
     blocks = []
     block = max(1, block_bytes(frames.device) // (n * d * 8))
     for i in range(0, len(frames), block):
@@ -223,7 +222,7 @@ def top_eigenvectors(A: Tensor, k: int) -> tuple[Tensor, Tensor]:
     In double precision, by subspace iteration with more than k directions; where that has not converged to
     nine digits (eigenvalues hardly fall), or n is little larger than k, by a full decomposition.
     """
-    check_size("k", k, A.shape[1])
+    k = check_size("k", k, A.shape[1])
     n, p = A.shape[1], 2 * k + 4
     if 2 * p > n:
         values, vectors = torch.linalg.eigh(A)

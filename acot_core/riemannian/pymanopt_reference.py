@@ -52,7 +52,7 @@ def pymanopt_conjugate_gradient(
         start); the history has first and last state only.
     """
     check_choice("beta_rule", beta_rule, sorted(_RULES))
-    check_int("n_iter", n_iter, least=1)
+    n_iter = check_int("n_iter", n_iter, least=1)
     initial = as_points(initial)
     objective = as_objective(objective, initial)
     clock = Clock("subspace", len(initial), callback)

@@ -122,13 +122,12 @@ def alternate(
     >>> result.objective.shape  # after each plan and each subspace
     torch.Size([3, 4])
     """
-    check_size("n_subspaces", n_subspaces, batch.frames.shape[2])
-    check_int("n_iter", n_iter, least=0)
-    check_int("n_alternations", n_alternations, least=1)
+    n_subspaces = check_size("n_subspaces", n_subspaces, batch.frames.shape[2])
+    n_iter = check_int("n_iter", n_iter, least=0)
+    n_alternations = check_int("n_alternations", n_alternations, least=1)
     for name, number in (("beta1", beta1), ("beta2", beta2), ("eta", eta)):
         check_number(name, number)
-    check_number("tol", tol, signed=True)
-    n_subspaces = int(n_subspaces)
+    tol = check_number("tol", tol, signed=True)
     X, Y, dtype, double = batch.frames, negatives.frames, batch.frames.dtype, torch.float64
     mu, nu = (s.mask.double() / s.lengths[:, None] for s in (batch, negatives))
     options = dict(transport_options or {})

@@ -137,9 +137,10 @@ class ACOTObjective(Objective):
         n_sequences, n, _ = frames.shape
         if (images is None) == (plan is None) or (plan is None) != (negatives is None):
             raise ValueError("expected either images, or plan and negatives")
-        check_number("beta1", beta1, signed=True)  # with images of zero, -1 leaves neither of the two terms
-        check_number("beta2", beta2)
-        check_number("eta", eta, signed=True)  # a negative margin allows for a fall
+        # With images of zero, -1 leaves neither of the two terms; a negative margin allows for a fall.
+        self.beta1 = check_number("beta1", beta1, signed=True)
+        self.beta2 = check_number("beta2", beta2)
+        self.eta = check_number("eta", eta, signed=True)
         if ground_cost not in ("sqeuclidean", "euclidean"):
             raise ValueError(f"ground_cost: expected 'sqeuclidean' or 'euclidean', got {ground_cost!r}")
         if ground_cost == "euclidean" and plan is None:
@@ -151,7 +152,6 @@ class ACOTObjective(Objective):
             mask = torch.ones(shape, dtype=torch.bool, device=frames.device)
         if mask.shape != shape:
             raise ValueError(f"mask: expected shape {shape}, got {tuple(mask.shape)}")
-        self.beta1, self.beta2, self.eta = beta1, beta2, eta
         real = mask.to(frames.dtype)
         lengths = real.sum(1, keepdim=True)
         self.weights = real / lengths  # (B, n)

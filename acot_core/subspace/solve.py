@@ -77,9 +77,7 @@ def solve_subspaces(
     if gram is None or isinstance(initial, Tensor):  # else no step needs the images themselves
         objective = objective.with_images()
     d = objective.frames.shape[2]
-    if not isinstance(initial, Tensor):
-        check_size("initial", initial, d)
-    k = initial.shape[2] if isinstance(initial, Tensor) else int(initial)
+    k = initial.shape[2] if isinstance(initial, Tensor) else check_size("initial", initial, d)
     if solver == "rcg" and coordinates == "auto" and objective.n_responses + k < d:
         reduced = ReducedObjective(objective, initial if isinstance(initial, Tensor) else k, gram)
         result = conjugate_gradient(reduced, reduced.start, n_iter=n_iter, callback=callback, **options)

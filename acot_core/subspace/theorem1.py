@@ -70,7 +70,7 @@ def decomposition(X: Tensor, Y: Tensor, U: Tensor) -> tuple[Tensor, Tensor, Tens
 def variational_term(Y: Tensor, k: int) -> Tensor:
     """max_U mean_j ||(I - UU')y_j||^2: the d - k largest eigenvalues of the negatives' Gram matrix, (B,)."""
     m, d = Y.shape[1:]
-    check_size("k", k, d)
+    k = check_size("k", k, d)
     return torch.linalg.eigvalsh(Y.mT @ Y / m)[:, k:].sum(1) if k < d else Y.new_zeros(len(Y))
 
 
@@ -133,8 +133,7 @@ def projection_robust(
     point : Tensor (B, d, k)
     """
     n_sets, _, d = X.shape
-    check_size("k", k, d)
-    check_int("n_starts", n_starts, least=0)
+    k, n_starts = check_size("k", k, d), check_int("n_starts", n_starts, least=0)
     generator = torch.Generator(device=X.device).manual_seed(seed)
     difference = X[:, :, None] - Y[:, None]  # (B, n, m, d)
     spread = torch.einsum("bijd,bije->bde", difference, difference)
@@ -164,8 +163,7 @@ def subspace_robust(X: Tensor, Y: Tensor, k: int, *, n_iter: int = 100) -> tuple
         From below, by convexity.
     plan : Tensor (B, n, m)
     """
-    check_size("k", k, X.shape[2])
-    check_int("n_iter", n_iter, least=1)
+    k, n_iter = check_size("k", k, X.shape[2]), check_int("n_iter", n_iter, least=1)
     plan = emd(cost_matrix(X, Y, "sqeuclidean")).plan
     value = bound = best = None
     for t in range(n_iter):

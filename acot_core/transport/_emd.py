@@ -63,7 +63,7 @@ def emd(
     tensor([[0.5000, 0.0000],
             [0.0000, 0.5000]])
     """
-    check_int("max_pivots", max_pivots, least=1)
+    max_pivots = check_int("max_pivots", max_pivots, least=1)
     problem = Problem.of(cost, a, b, mass_gradients=False)
     total = problem.a.detach().double().sum(1)
     M, p, q = (
@@ -71,7 +71,7 @@ def emd(
     )
     p = p / total.cpu().numpy()[:, None]
     q = q * (p.sum(1) / q.sum(1))[:, None]  # equal to the last bit that the simplex looks at
-    plans, converged = (torch.from_numpy(each) for each in _exact_plans(p, q, M, int(max_pivots)))
+    plans, converged = (torch.from_numpy(each) for each in _exact_plans(p, q, M, max_pivots))
     plan = plans.to(problem.cost.detach()).mul_(total[:, None, None])
     return problem.result(plan, converged=converged.to(plan.device), warn="emd")
 

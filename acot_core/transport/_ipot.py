@@ -81,10 +81,9 @@ def ipot(
     >>> ipot(cost).plan.round(decimals=2).tolist()
     [[0.5, 0.0], [0.0, 0.5]]
     """
-    check_int("n_iter", n_iter, least=1)
-    check_number("tol", tol)
+    n_iter, tol = check_int("n_iter", n_iter, least=1), check_number("tol", tol)
     problem = Problem.of(cost, a, b, mass_gradients=False)
-    plan, count, converged, traced = _iterate(problem, beta, int(n_iter), tol, initial, trace)
+    plan, count, converged, traced = _iterate(problem, beta, n_iter, tol, initial, trace)
     return problem.result(plan, count, converged, traced, warn="ipot" if tol > 0 else "")
 
 

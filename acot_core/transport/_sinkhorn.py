@@ -51,8 +51,7 @@ def sinkhorn(
     >>> sinkhorn(cost, epsilon=1.0).plan.round(decimals=2).tolist()  # much entropy: blurred
     [[0.37, 0.13], [0.13, 0.37]]
     """
-    check_int("n_iter", n_iter, least=1)
-    check_number("tol", tol)
+    n_iter, tol = check_int("n_iter", n_iter, least=1), check_number("tol", tol)
     problem = Problem.of(cost, a, b)
     strength = proportion("epsilon", epsilon, 0.05, problem)[:, None, None].double()
     kernel = -problem.cost.double() / strength
@@ -63,7 +62,7 @@ def sinkhorn(
     )
     g = torch.where(log_b.isinf(), log_b, 0)
     done = 0
-    for done in range(1, int(n_iter) + 1):
+    for done in range(1, n_iter + 1):
         f, g = log_scalings(kernel, g, log_a, log_b)
         if done % _CHECK_EVERY == 0:
             with torch.no_grad():

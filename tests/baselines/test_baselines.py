@@ -137,6 +137,7 @@ def test_krp_is_blind_to_nothing_linear_when_the_kernel_is_flat() -> None:
     assert projection_kernel(U, U).min() < 0.5
 
 
+@torch.enable_grad()
 def test_margin_loss_gradient() -> None:
     batch = pad(make((6, 9)))
     noise = random_negatives(batch.unpad(), "1n", 0).frames

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from generated import cases
 from hostile_files import CASES, good, npz
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from acot_core.datasets import load
@@ -84,7 +85,7 @@ def test_the_makers_start_from_good_files(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@cases(200)
 def test_damaged_bytes_give_data_or_a_reason(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -103,6 +103,7 @@ def naive_rmsprop(weights: list[Tensor], squares: list[Tensor], rate: float, cli
             w.grad = None
 
 
+@torch.enable_grad()
 def test_an_iteration_equals_the_plain_loop() -> None:
     fast, slow, batch = make_wgan(), make_wgan(), make_batch(4)
     fast.iterate(batch)
@@ -172,6 +173,7 @@ def test_fast_switches_path_and_not_result(monkeypatch: pytest.MonkeyPatch) -> N
     assert_same(a, b)
 
 
+@torch.enable_grad()
 def test_critic_gradients_in_bfloat16_are_close_to_autograd() -> None:
     wgan, b = make_wgan(mixed=True), make_batch(2, 24)
     frames, negatives = b.frames[0], b.frames[1, :16]  # the two means count alike, whatever their sizes

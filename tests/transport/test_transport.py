@@ -11,7 +11,8 @@ import numpy as np
 import ot
 import pytest
 import torch
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
@@ -172,7 +173,7 @@ def test_ipot_trace() -> None:
     assert ipot(cost, a, b).trace is None
 
 
-@settings(max_examples=25, deadline=None)
+@cases(200)
 @given(
     exponent=st.integers(-6, 6),
     n=st.integers(1, 6),

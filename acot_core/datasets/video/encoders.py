@@ -270,8 +270,7 @@ def _hash_weights(module: nn.Module) -> str:
 
 
 def _check_geometry(size: Any, n_frames: Any, stride: Any) -> tuple[tuple[int, int], int, int]:
-    check_int("n_frames", n_frames, least=1)
-    check_int("stride", stride, least=1)
+    n_frames, stride = check_int("n_frames", n_frames, least=1), check_int("stride", stride, least=1)
     try:
         width, height = (int(side) for side in size)
     except (TypeError, ValueError) as error:

@@ -53,7 +53,7 @@ def results() -> dict[str, str]:
         found["features"] = torch.cat(data.streams["α"]).numpy()
         record = ClassificationRecord(
             config={"name": "größer"},
-            versions={},
+            environment={},
             seconds=0.0,
             accuracies=pd.DataFrame({"method": ["ä"], "accuracy": [0.5]}),
             confusion=np.array([[2, 1], [0, 3]]),

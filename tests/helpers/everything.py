@@ -40,7 +40,7 @@ def results() -> dict[str, str]:
             "pooling": U,
             "negatives": adversary.sample(X, 3, random_state=0).frames.numpy(),
             "scores": GrassmannSVC().fit(U, y).decision_function(U),
-            "plan": solve(rng.random((4, 5))).plan.numpy(),
+            "plan": solve(torch.from_numpy(rng.random((4, 5)))).plan.numpy(),
         }
     finally:
         torch.set_num_threads(threads)
@@ -49,7 +49,7 @@ def results() -> dict[str, str]:
         folder = Path(name)
         splits = {"1": np.arange(8) < 4}
         streams = {"α": [torch.from_numpy(x) for x in X]}
-        data = load(save_dataset(folder / "größer.npz", SequenceDataset("größer", streams, y, names, splits)))
+        data = load(save_dataset(folder / "mine.npz", SequenceDataset("größer", streams, y, names, splits)))
         found["features"] = torch.cat(data.streams["α"]).numpy()
         record = ClassificationRecord(
             config={"name": "größer"},
@@ -59,8 +59,8 @@ def results() -> dict[str, str]:
             confusion=np.array([[2, 1], [0, 3]]),
             class_names=data.class_names,
         )
-        record.save(folder / "größer.json")
-        again = ClassificationRecord.load(folder / "größer.json")
+        record.save(folder / "mine.json")
+        again = ClassificationRecord.load(folder / "mine.json")
         with mpl.rc_context({"svg.hashsalt": "one"}):
             plot_confusion(again).savefig(folder / "figure.svg", metadata={"Date": None})
         picture = (folder / "figure.svg").read_text(encoding="utf-8")

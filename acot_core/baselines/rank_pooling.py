@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.svm import SVR
+from sklearn.svm import SVR, LinearSVR
 from torch import Tensor
 
 from acot_core._utils.checks import check_number
@@ -16,6 +16,8 @@ from acot_core.riemannian.grassmann import principal_subspace
 from acot_core.sequences import PaddedSequences, normalize_frames
 from acot_core.subspace.objective import ACOTObjective
 from acot_core.subspace.solve import solve_subspaces, working_bytes
+
+_LONG = 2000  # frames; libsvm's time grows with their square
 
 
 @dataclass(repr=False, eq=False)
@@ -52,10 +54,13 @@ class RankPooling(SequencePooling):
         count = torch.arange(1, len(frames) + 1, dtype=frames.dtype)[:, None]
         smooth = normalize_frames(frames.cumsum(0) / count)
         time = np.arange(1, len(frames) + 1)
-        model = SVR(kernel="linear", C=self.C, epsilon=self.epsilon, cache_size=16)  # MB
+        if len(frames) > _LONG:  # the same direction to 1e-3: the intercept has next to no penalty
+            model: Any = LinearSVR(C=self.C, epsilon=self.epsilon, intercept_scaling=100, max_iter=20_000)
+        else:
+            model = SVR(kernel="linear", C=self.C, epsilon=self.epsilon, cache_size=16)  # MB
         # Else libsvm's seed, which decides nothing here, is taken from numpy's global generator.
         model.random_state = 0
-        direction = model.fit(smooth.double().numpy(), time).coef_[0]
+        direction = model.fit(smooth.double().numpy(), time).coef_.ravel()
         return normalize_frames(torch.tensor(direction, dtype=torch.float32))
 
 

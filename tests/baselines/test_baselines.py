@@ -137,6 +137,13 @@ def test_krp_is_blind_to_nothing_linear_when_the_kernel_is_flat() -> None:
     assert projection_kernel(U, U).min() < 0.5
 
 
+def test_rank_pooling_of_a_long_sequence_finds_the_same_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = make((2100,), seed=5)
+    long = RankPooling().fit_transform(X)
+    monkeypatch.setattr("acot_core.baselines.rank_pooling._LONG", 2100)
+    np.testing.assert_allclose(long, RankPooling().fit_transform(X), atol=2e-3)
+
+
 @torch.enable_grad()
 def test_margin_loss_gradient() -> None:
     batch = pad(make((6, 9)))

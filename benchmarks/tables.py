@@ -487,7 +487,7 @@ SHORT = {"retrieval_jhmdb_pose": retrieval_short}
 COMMANDS = {
     "better": "python -m benchmarks.better --seeds 5",
     "adversary": "python -m benchmarks.adversary --threads 2",
-    "explorer": "python -m benchmarks.explorer --moves 8 --sessions 20 --seconds 60",
+    "explorer": "python -m benchmarks.explorer --moves 8 --sessions 20 --seconds 60 --rounds 1",
     "images_cifar10": "python benchmarks/train_images.py cifar10 --measure --n-images 800",
     "solvers": "python -m benchmarks.solvers",
     "solvers_again": "python -m benchmarks.solvers --output benchmarks/results/solvers_again.json",

@@ -278,7 +278,7 @@ def explorer(result: dict[str, Any]) -> str:
         n_errors = len(many["errors"]) + len(result["errors_of_the_server"])
         text.append(
             f"The {many['sessions']} sessions moved {many['moves']} sliders, in {len(many['memory_MB'])} "
-            f"rounds of {many['seconds']:.0f} s: {n_errors} errors, {many['figures_not_of_their_session']} "
+            f"x {many['seconds']:.0f} s: {n_errors} errors, {many['figures_not_of_their_session']} "
             f"figures of another session; server memory {first:.0f} MB after the first round, {last:.0f} MB "
             f"after the last, {many['memory_when_all_are_gone_MB']:.0f} MB when all had left."
         )

@@ -76,7 +76,7 @@ def test_padding_keeps_frames_and_weights_sum_to_one():
     batch = pad(sequences)
     assert batch.frames.shape == (3, 6, 5)
     assert batch.lengths.tolist() == [3, 1, 6]
-    torch.testing.assert_close(batch.weights.sum(1), torch.ones(3))
+    torch.testing.assert_close(batch.weights.sum(1), torch.ones(3, dtype=torch.float32))
     assert batch.frames[~batch.mask].eq(0).all()
     for back, sequence in zip(batch.unpad(), sequences, strict=True):
         torch.testing.assert_close(back, sequence, rtol=0, atol=0)

@@ -775,7 +775,7 @@ def test_steps_say_what_to_do_while_something_is_missing(at):
     with pytest.raises(NotReady, match="Press Train"):
         page.steps["adversary"].request()
     assert page.session.training(AdversaryRequest.of(page.settings)) is None
-    with pytest.raises(NotReady, match="see the bar below|has come"):
+    with pytest.raises(NotReady, match=r"see the bar below|has come"):
         page.steps["sensitivity"].request()
     page.steps["sensitivity"].stop()
     with pytest.raises(NotReady, match="Press Run the sweep"):

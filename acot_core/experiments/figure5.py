@@ -137,6 +137,7 @@ def fooling_curves(
     if not sigmas:
         raise ValueError("sigmas: expected at least one, got none")
     chosen = Study.of(dataset, **study, splits=(split,))
+    chosen.check_untuned()
     parameters = dict(chosen.adversary)
     iterations = _check_points(accuracy_at, Adversary(**parameters))
     cells = [

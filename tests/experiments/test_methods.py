@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from acot_core.experiments import comparison
+from acot_core.experiments import (
+    comparison,
+    embedding,
+    factorial,
+    fooling_curves,
+    landscape,
+    plan_matters,
+    sensitivity,
+)
 from acot_core.experiments._protocol.classifiers import CLASSIFIERS
 from acot_core.experiments.methods import METHODS, method
 
@@ -66,6 +76,14 @@ def test_a_grid_is_searched_and_recorded() -> None:
 def test_a_grid_that_would_be_ignored_is_refused(grid: dict[str, list[float]], tune: bool, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         comparison("planted", methods=("average", "grp"), tune=tune, grid=grid, seeds=1, n_sequences=48)
+
+
+@pytest.mark.parametrize(
+    "experiment", [embedding, factorial, fooling_curves, landscape, plan_matters, sensitivity]
+)
+def test_an_experiment_that_tunes_nothing_takes_no_grid(experiment: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match=r"grid: nothing is tuned here, got values for \['beta1'\]"):
+        experiment("planted", grid={"beta1": [1.0]}, n_sequences=48)
 
 
 def test_every_method_is_tuned_over_the_same_classifiers() -> None:

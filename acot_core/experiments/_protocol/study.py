@@ -165,8 +165,14 @@ class Study:
         """The seed of a method's test: the first where neither the method nor the data depend on one."""
         return seed if method(name).is_random or not self.source.is_fixed else self.seeds[0]
 
+    def check_untuned(self) -> None:
+        """Refuse a grid where nothing is tuned."""
+        if self.grid:
+            raise ValueError(f"grid: nothing is tuned here, got values for {sorted(self.grid)}")
+
     def only(self, stream: str | None = None) -> Study:
-        """Restrict the study to one stream; the first one by default."""
+        """Restrict the study to one stream, the first one by default, where nothing is tuned."""
+        self.check_untuned()
         study = replace(self, streams=(stream or self.stream_names()[0],), fuse=False)
         study.stream_names()
         return study

@@ -190,7 +190,7 @@ def _read(name: str, path: Path | None, max_bytes: int, time_axis: TimeAxis | No
         signals = read_archive_file(path, max_bytes=max_bytes, labelled=name != "hmdb-i3d")
         signals.name = name
         return as_pose_and_motion(signals, path) if name == "msr-action3d" else signals
-    if path.suffix in (".npy", ".mat", ".csv"):
+    if path.suffix in (".npy", ".mat", ".csv") and not path.is_dir():
         raise ValueError(f"{path}: expected an .npz archive, or a folder of <class>/<sequence>.npy or .mat")
     return (
         read_folder(path, time_axis=time_axis, max_bytes=max_bytes)

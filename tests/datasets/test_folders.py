@@ -218,3 +218,10 @@ def test_one_array_alone_is_told_what_is_expected(tmp_path: Path, name: str) -> 
     (tmp_path / name).write_bytes(b"0")
     with pytest.raises(ValueError, match=rf"{name}: expected an \.npz archive, or a folder"):
         load(tmp_path / name)
+
+
+def test_a_folder_may_be_named_like_a_file(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "my.mat" / label).mkdir(parents=True)
+        np.save(tmp_path / "my.mat" / label / "one.npy", np.random.default_rng(0).random((6, 3)))
+    assert load(tmp_path / "my.mat", encoder="untrained", random_state=0).class_names == ["a", "b"]

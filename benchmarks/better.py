@@ -71,13 +71,13 @@ class BothProjected(ACOTPooling):
     def _alternate(
         self, batch: PaddedSequences, negatives: Negatives, sequences: list[Tensor]
     ) -> Alternation:
-        found = super()._alternate(batch, negatives, sequences)
-        frames, images = batch.frames, barycentric_images(found.transport.plan, negatives.frames)
+        solved = super()._alternate(batch, negatives, sequences)
+        frames, images = batch.frames, barycentric_images(solved.transport.plan, negatives.frames)
         weights = {"beta1": self.beta1, "beta2": self.beta2, "eta": self.eta}
         objective = BothProjectedObjective(frames, images, batch.mask, **weights).to(torch.float64)
         start = principal_subspace(objective.frames, batch.mask, self.n_subspaces)
         descent = conjugate_gradient(objective, start, n_iter=self.n_iter)
-        return replace(found, subspace=descent.point.float())
+        return replace(solved, subspace=descent.point.float())
 
 
 METHODS["acot-both"] = replace(

@@ -359,7 +359,7 @@ def contrast(suffix: str = "") -> str:
     lines = []
     for name, data in _STUDIED.items():
         tables = json.loads((RESULTS / f"{name}{suffix}.json").read_text())["tables"]
-        found = {r["label"]: r for r in tables["Retrieval, in % (silhouette x 100), mean over seeds"]}
+        by_label = {r["label"]: r for r in tables["Retrieval, in % (silhouette x 100), mean over seeds"]}
         one, mean = (
             {r["against"]: r for r in tables[f"Full ACOT minus each other method, points of {measure}"]}
             for measure in _MEASURES[:2]
@@ -370,7 +370,7 @@ def contrast(suffix: str = "") -> str:
         rivals = (mean[_RANDOM], blind, min(labels, key=lambda r: r["mean"]), one[_RANDOM])
         gains = [f"{r['mean']:+.1f} [{r['low']:+.1f}, {r['high']:+.1f}]" for r in rivals]
         gains[1] += f" ({blind['against'].removesuffix(' (raw signals)')})"
-        shares = [f"{found[label]['average_precision']:.1f}" for label in (_RANDOM, "ACOT + PCA + order")]
+        shares = [f"{by_label[label]['average_precision']:.1f}" for label in (_RANDOM, "ACOT + PCA + order")]
         lines.append([data, *shares, *gains])
     header = [
         "",

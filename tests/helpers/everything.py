@@ -36,7 +36,7 @@ def results() -> dict[str, str]:
     try:
         U = ACOTPooling(2, negatives="random", random_state=0).fit_transform(X)
         adversary = Adversary(n_iter=2, classifier_iter=2, random_state=0, device="cpu").fit(X, y)
-        found = {
+        arrays = {
             "pooling": U,
             "negatives": adversary.sample(X, 3, random_state=0).frames.numpy(),
             "scores": GrassmannSVC().fit(U, y).decision_function(U),
@@ -50,7 +50,7 @@ def results() -> dict[str, str]:
         splits = {"1": np.arange(8) < 4}
         streams = {"α": [torch.from_numpy(x) for x in X]}
         data = load(save_dataset(folder / "mine.npz", SequenceDataset("größer", streams, y, names, splits)))
-        found["features"] = torch.cat(data.streams["α"]).numpy()
+        arrays["features"] = torch.cat(data.streams["α"]).numpy()
         record = ClassificationRecord(
             config={"name": "größer"},
             environment={},
@@ -64,7 +64,7 @@ def results() -> dict[str, str]:
         with mpl.rc_context({"svg.hashsalt": "one"}):
             plot_confusion(again).savefig(folder / "figure.svg", metadata={"Date": None})
         picture = (folder / "figure.svg").read_text(encoding="utf-8")
-    return {name: np.asarray(each).tobytes().hex() for name, each in found.items()} | {
+    return {name: np.asarray(each).tobytes().hex() for name, each in arrays.items()} | {
         "record": again.to_frame().to_json(),
         "classes": json.dumps(data.class_names),
         "picture": picture,

@@ -28,7 +28,7 @@ class RankPooling(SequencePooling):
     (first: "Modeling video evolution for action recognition", CVPR 2015). The frames are smoothed by their
     running mean, each scaled to unit norm, and time is regressed on them by a linear support vector
     regression; its weights, scaled to unit norm, are the descriptor. Of more than 2,000 frames it is solved
-    by liblinear, whose time is linear in them; its direction is libsvm's to 1e-3.
+    by liblinear, whose time is linear in them; its direction is libsvm's to 2e-3.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class RankPooling(SequencePooling):
         count = torch.arange(1, len(frames) + 1, dtype=frames.dtype)[:, None]
         smooth = normalize_frames(frames.cumsum(0) / count)
         time = np.arange(1, len(frames) + 1)
-        if len(frames) > _LONG:  # the same direction to 1e-3: the intercept has next to no penalty
+        if len(frames) > _LONG:  # the same direction to 2e-3: the intercept has next to no penalty
             model: Any = LinearSVR(C=self.C, epsilon=self.epsilon, intercept_scaling=100, max_iter=20_000)
         else:
             model = SVR(kernel="linear", C=self.C, epsilon=self.epsilon, cache_size=16)  # MB

@@ -94,9 +94,8 @@ class Chart:
     @cached_property
     def view(self) -> Any:
         """The Panel object that stands on the page."""
-        plots = [
-            plot.id for plot in self.plots
-        ]  # no models: a legend is made anew when what it leads to changes
+        # No models: a legend is made anew when what it leads to changes.
+        plots = [plot.id for plot in self.plots]
         for source in self.sources.values():
             source.js_on_change("data", CustomJS(args={"plots": plots}, code=_RANGES_FIRST))
         return pn.pane.Bokeh(self.model, sizing_mode="stretch_width", margin=0)

@@ -17,6 +17,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.io import document as panel_document
 from panel.util import edit_readonly
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
@@ -27,6 +28,7 @@ __all__ = [
     "keep_few_arenas",
     "page_of_its_own",
     "quiet_disconnects",
+    "send_what_waits",
     "trim_memory",
 ]
 
@@ -110,6 +112,29 @@ def quiet_disconnects() -> None:
         logging.getLogger(name).addFilter(_not_about_a_closed_session)  # once, however often called
     with contextlib.suppress(RuntimeError):  # no loop yet: the page that is made for warming up
         asyncio.get_running_loop().set_exception_handler(_handle)
+
+
+def send_what_waits() -> None:
+    """Send messages that came while Panel waited for earlier ones to be written.
+
+    Its writer marks a document as written to when it began with what waited then. What came meanwhile is left
+    for a writer of its own, which does nothing where that mark is gone: on a machine under load, changes stay
+    on the server until the next one (the writer is that of https://github.com/holoviz/panel/pull/6667).
+    """
+    if panel_document._dispatch_msgs is not _send_all:
+        _PANELS_WRITER.append(panel_document._dispatch_msgs)
+        panel_document._dispatch_msgs = _send_all
+
+
+_PANELS_WRITER: list[Callable[[Any], Any]] = []
+
+
+async def _send_all(document: Any) -> None:
+    """Panel's own writer, again while messages wait that no other one is about to send."""
+    await _PANELS_WRITER[0](document)
+    while document in panel_document._WRITE_MSGS and document not in panel_document._WRITE_BLOCK:
+        panel_document._WRITE_BLOCK[document] = True
+        await _PANELS_WRITER[0](document)
 
 
 def _not_about_a_closed_session(record: logging.LogRecord) -> bool:

@@ -7,7 +7,12 @@ from typing import Any
 
 import panel as pn
 
-from acot_explorer._workarounds import freeze_what_stays, keep_few_arenas, quiet_disconnects
+from acot_explorer._workarounds import (
+    freeze_what_stays,
+    keep_few_arenas,
+    quiet_disconnects,
+    send_what_waits,
+)
 from acot_explorer.jobs import foreground, runner
 from acot_explorer.page import Explorer
 from acot_explorer.upload import file_to_explore
@@ -22,6 +27,7 @@ def build() -> Any:
     pn.extension(notifications=True, exception_handler=report)
     keep_few_arenas()
     freeze_what_stays()
+    send_what_waits()
     runner()
     with foreground().waiting():
         explorer = Explorer()

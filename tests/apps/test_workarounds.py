@@ -16,6 +16,8 @@ import pytest
 from acot_explorer import _workarounds as workarounds
 from acot_explorer import app, page
 from app_server import ROOT
+from bokeh.document import Document
+from panel.io import document as panel_document
 from panel.util import edit_readonly
 from tornado.websocket import WebSocketClosedError
 
@@ -86,10 +88,11 @@ def test_the_application_asks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(app, "keep_few_arenas", lambda: calls.append("arenas"))
     monkeypatch.setattr(app, "freeze_what_stays", lambda: calls.append("freeze"))
+    monkeypatch.setattr(app, "send_what_waits", lambda: calls.append("send"))
     monkeypatch.setattr(page, "trim_memory", lambda: calls.append("trim"))
     app.build()
     page.Explorer().close()
-    assert calls == ["arenas", "freeze", "trim"]
+    assert calls == ["arenas", "freeze", "send", "trim"]
 
 
 def watchers_of_busy() -> int:
@@ -133,3 +136,51 @@ def test_a_browser_that_left_is_an_error_by_default(quiet: bool, caplog: pytest.
     with caplog.at_level(logging.ERROR):
         asyncio.run(leave())
     assert ("never retrieved" in caplog.text) != quiet
+
+
+class SlowSocket:
+    """A browser's end, as Panel sees it: each message is written once its future is done."""
+
+    def __init__(self) -> None:
+        self._socket = self.protocol = self
+        self.sent: list[str] = []
+        self.written: list[asyncio.Future[None]] = []
+
+    def create(self, kind: str, events: list[str]) -> str:
+        return events[0]
+
+    def write(self, msg: str) -> list[asyncio.Future[None]]:
+        self.sent.append(msg)
+        self.written.append(asyncio.get_running_loop().create_future())
+        return self.written[-1:]
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_change_that_comes_just_as_another_was_written_waits_by_default(
+    mended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workarounds, "_PANELS_WRITER", list(workarounds._PANELS_WRITER))
+    panels = (*workarounds._PANELS_WRITER, panel_document._dispatch_msgs)[0]
+    monkeypatch.setattr(panel_document, "_dispatch_msgs", panels)
+    monkeypatch.setitem(panel_document.extra_socket_handlers, SlowSocket, SlowSocket.write)
+    if mended:
+        workarounds._PANELS_WRITER.clear()
+        workarounds.send_what_waits()
+        workarounds.send_what_waits()  # once is enough, as often as a page is opened
+
+    async def move() -> list[str]:
+        document, socket = Document(), SlowSocket()
+        panel_document.schedule_write_events(document, [socket], ["first"])  # type: ignore[list-item]
+        await asyncio.sleep(0)
+        socket.written[0].set_result(None)
+        panel_document.schedule_write_events(document, [socket], ["second"])  # type: ignore[list-item]
+        for _ in range(20):
+            await asyncio.sleep(0)
+            for future in socket.written[1:]:
+                if not future.done():
+                    future.set_result(None)
+        waiting = document in panel_document._WRITE_MSGS
+        assert waiting != mended
+        return socket.sent
+
+    assert asyncio.run(move()) == (["first", "second"] if mended else ["first"])

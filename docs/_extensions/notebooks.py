@@ -1,4 +1,4 @@
-"""Copy the notebooks into docs/notebooks, their links to source files turned into references to the API."""
+"""Copy the notebooks into docs/notebooks: links to source files lead to the API, code opens by a click."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def copy(app: Sphinx) -> None:
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 cell["source"] = adapted("".join(cell["source"]))
+            else:
+                cell["metadata"]["tags"] = [*cell["metadata"].get("tags", ()), "hide-input"]
         text = json.dumps(notebook, ensure_ascii=False, indent=1)
         file = target / name
         if not file.exists() or file.read_text(encoding="utf-8") != text:

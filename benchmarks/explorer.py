@@ -11,10 +11,6 @@ while a frame is dragged, and pictures per second while it plays, is hovered ove
 the first figure, in Play the octant when its star has begun to walk. ``--sessions`` adds
 `benchmarks.explorer_load`; ``--processes`` has several processes share them, ``--root`` measures the explorer
 of another checkout.
-
-Twenty browsers on the server's two cores take them from it, which those of real visitors do not: Chromium
-gives its pages the priority 0 whatever its own is, so that root measures many sessions by
-``nice -n -5 python -m benchmarks.explorer ...``, the server before the pages.
 """
 
 from __future__ import annotations
@@ -231,7 +227,6 @@ def main() -> None:
         "command": " ".join(["python -m benchmarks.explorer", *sys.argv[1:]]),
         "environment": environment(),
         "processes": arguments.processes,
-        "nice": os.nice(0),
         "load_before": os.getloadavg(),
     }
     with TemporaryDirectory() as folder, sync_playwright() as playwright:

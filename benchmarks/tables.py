@@ -274,30 +274,15 @@ def explorer(result: dict[str, Any]) -> str:
     )
     text = [table(["wait", "median, ms", "95th percentile, ms"], rows), rates]
     if many:
-        text.append(_many(result))
+        first, last = many["memory_MB"][0], many["memory_MB"][-1]
+        n_errors = len(many["errors"]) + len(result["errors_of_the_server"])
+        text.append(
+            f"The {many['sessions']} sessions moved {many['moves']} sliders, in {len(many['memory_MB'])} "
+            f"x {many['seconds']:.0f} s: {n_errors} errors, {many['figures_not_of_their_session']} "
+            f"figures of another session; server memory {first:.0f} MB after the first round, {last:.0f} MB "
+            f"after the last, {many['memory_when_all_are_gone_MB']:.0f} MB when all had left."
+        )
     return "\n\n".join(text)
-
-
-def _many(result: dict[str, Any]) -> str:
-    """Errors, foreign figures and memory of many sessions at once."""
-    many = result["many"]
-    memory = [f"{each:.0f} MB" for each in many["memory_MB"]]
-    n_errors = len(many["errors"]) + len(result["errors_of_the_server"])
-    return (
-        f"The {many['sessions']} sessions moved {many['moves']} sliders, in {len(memory)} x "
-        f"{many['seconds']:.0f} s: {n_errors} errors, {many['figures_not_of_their_session']} figures of "
-        f"another session; server memory after each round {', '.join(memory)}, "
-        f"{many['memory_when_all_are_gone_MB']:.0f} MB when all had left."
-    )
-
-
-def explorer_processes(result: dict[str, Any]) -> str:
-    """Waits among many sessions where several processes share them."""
-    wait = result["many"]["times_ms"]
-    return (
-        f"With {result['processes']} processes: median {wait['median']:.0f} ms, 95th percentile "
-        f"{wait['p95']:.0f} ms. {_many(result)}"
-    )
 
 
 def newcomer(result: dict[str, Any]) -> str:
@@ -487,7 +472,6 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "fooling": fooling,
     "adversary": adversary,
     "explorer": explorer,
-    "explorer_processes": explorer_processes,
     "newcomer": newcomer,
 }
 """How the results of each file become a table."""
@@ -514,8 +498,6 @@ COMMANDS = {
 def command(name: str, result: dict[str, Any]) -> str:
     """The command that made a record."""
     text = str(result.get("command") or COMMANDS[name])
-    if result.get("nice"):
-        text = f"nice -n {result['nice']} {text}"
     return text.replace("python -m acot_core.experiments", "acot experiments")  # its name until 0.2.0
 
 

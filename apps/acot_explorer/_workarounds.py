@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # names of glibc's mallopt
+_PANELS_WRITER = panel_document._dispatch_msgs
 
 
 def keep_few_arenas() -> None:
@@ -115,26 +116,21 @@ def quiet_disconnects() -> None:
 
 
 def send_what_waits() -> None:
-    """Send messages that came while Panel waited for earlier ones to be written.
+    """Send every message that is queued for a browser, also one queued while another is written.
 
-    Its writer marks a document as written to when it began with what waited then. What came meanwhile is left
-    for a writer of its own, which does nothing where that mark is gone: on a machine under load, changes stay
-    on the server until the next one (the writer is that of https://github.com/holoviz/panel/pull/6667).
+    Panel's writer, of https://github.com/holoviz/panel/pull/6667, removes the document's mark when it ends,
+    also if a message was queued since it began; the writer of that message then takes the missing mark for
+    "nothing to send". On a machine under load the message, a new figure, stays until the next change.
     """
-    if panel_document._dispatch_msgs is not _send_all:
-        _PANELS_WRITER.append(panel_document._dispatch_msgs)
-        panel_document._dispatch_msgs = _send_all
-
-
-_PANELS_WRITER: list[Callable[[Any], Any]] = []
+    panel_document._dispatch_msgs = _send_all
 
 
 async def _send_all(document: Any) -> None:
-    """Panel's own writer, again while messages wait that no other one is about to send."""
-    await _PANELS_WRITER[0](document)
+    """Run Panel's writer until no message is queued that no other run of it is about to send."""
+    await _PANELS_WRITER(document)
     while document in panel_document._WRITE_MSGS and document not in panel_document._WRITE_BLOCK:
         panel_document._WRITE_BLOCK[document] = True
-        await _PANELS_WRITER[0](document)
+        await _PANELS_WRITER(document)
 
 
 def _not_about_a_closed_session(record: logging.LogRecord) -> bool:

@@ -213,6 +213,10 @@ def test_the_built_site_is_whole_and_holds_every_page_and_figure():
         figures = path.read_text(encoding="utf-8").count('"image/png"')
         built = (SITE / "notebooks" / f"{path.stem}.html").read_text(encoding="utf-8")
         assert len(re.findall(r'<img [^>]*src="\.\./_images/', built)) >= figures > 0, path
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        n_code = sum(cell["cell_type"] == "code" for cell in cells)
+        # Code opens by a click.
+        assert built.count('<details class="admonition hide above-input">') == n_code, path
 
 
 LONG = (

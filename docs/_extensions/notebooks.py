@@ -29,7 +29,7 @@ def copy(app: Sphinx) -> None:
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 cell["source"] = adapted("".join(cell["source"]))
-            else:
+            elif cell["cell_type"] == "code":
                 cell["metadata"]["tags"] = [*cell["metadata"].get("tags", ()), "hide-input"]
         text = json.dumps(notebook, ensure_ascii=False, indent=1)
         file = target / name

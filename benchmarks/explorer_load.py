@@ -35,7 +35,7 @@ CHOSEN = "step=subspace&dataset=planted&stream=features&n_iter=100"
 TRAINING = "step=sensitivity&dataset=planted&stream=features&swept=sigma&n_seeds=5&n_iter=2000"
 """A session that trains adversaries for minutes: thirty of them, one after the other."""
 
-_LOOK_SECONDS = 0.02  # between two looks at all pages: to look all the time would take a core
+_LOOK_SECONDS = 0.02  # between two looks at all pages, which would take more than a core without it
 _IDLE_SECONDS = 5
 _GONE_SECONDS = 45  # the server looks for closed sessions every 17 s, and waits for 15 s
 

@@ -209,7 +209,7 @@ def _measure(
     names = np.array(model.class_names)
     columns: dict[str, Any] = {
         "image": rows[:, None],
-        "label": names[results.labels.cpu()][:, None],
+        "label": names[results.labels.cpu().numpy()][:, None],
         "draw": np.arange(n_draws)[None],
     }
     stages: tuple[tuple[str, Tensor], ...] = (
@@ -218,7 +218,7 @@ def _measure(
         ("_after", results.probabilities_after),
     )
     for stage, probabilities in stages:
-        columns[f"predicted{stage}"] = names[probabilities.argmax(-1).cpu()]
+        columns[f"predicted{stage}"] = names[probabilities.argmax(-1).cpu().numpy()]
         columns[f"confidence{stage}"] = _confidence(probabilities, results.labels)
         columns[f"highest{stage}"] = probabilities.amax(-1).cpu().numpy()
     columns["fooled"] = columns["confidence_after"] < 0.1

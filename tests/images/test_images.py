@@ -6,6 +6,7 @@ import copy
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -466,6 +467,10 @@ def test_chosen_images_and_cancelling(tiny, data):
     record = perturb_images(tiny, test, rows=[5, 3])
     np.testing.assert_allclose(record.images, test.pixels()[[5, 3]].numpy())
     assert record.table.image.tolist() == [5, 3]
+    one = perturb_images(tiny, test, rows=[5]).table
+    pd.testing.assert_frame_equal(
+        one[["image", "label", "draw"]], record.table[["image", "label", "draw"]][:1]
+    )
 
     def stop(progress: Progress) -> None:
         raise Cancelled

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import lowest
@@ -48,3 +50,47 @@ def test_the_oldest_versions_are_the_lower_bounds() -> None:
             assert requirement.specifier.contains(version)
             assert str(requirement.specifier) == f">={version}", "a bound of another form is not understood"
     assert not oldest
+
+
+def installed_with(rows: list[str]) -> set[str]:
+    """The distributions that pip installs for some requirements, theirs included."""
+    found: set[str] = set()
+    todo = [(Requirement(row), "") for row in rows]
+    while todo:
+        row, extra = todo.pop()
+        name = canonicalize_name(row.name)
+        if row.marker is not None and not row.marker.evaluate({"extra": extra}):
+            continue
+        for each in ("", *row.extras):
+            if f"{name}[{each}]" not in found:
+                found.add(f"{name}[{each}]")
+                try:
+                    todo += [(Requirement(needed), each) for needed in requires(name) or []]
+                except PackageNotFoundError:  # of another platform
+                    continue
+    return {each.partition("[")[0] for each in found}
+
+
+def test_the_explorer_needs_nothing_that_its_extra_does_not_install() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    there = installed_with([*project["dependencies"], *project["optional-dependencies"]["app"]])
+    absent = [
+        top
+        for top, owners in packages_distributions().items()
+        if not {*map(canonicalize_name, owners)} & {*there, "acot-explorer"}
+    ]
+    assert {"aeon", "av", "cv2", "statsmodels"} <= {*absent}
+    program = f"""
+import sys
+class Absent:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {set(absent)}:
+            raise ModuleNotFoundError("No module named " + name, name=name)
+sys.meta_path.insert(0, Absent)
+import acot_explorer.app
+from acot_explorer.steps import ALL_STEPS
+from acot_core.experiments.figure3 import perturb_images
+print(len(ALL_STEPS), perturb_images("shapes", rows=[0], n_draws=1).summary()["accepted"] >= 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["10", "True"], done.stderr

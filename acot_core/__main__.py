@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(import_module(f"acot_core._commands.{options.command}").main(options.options))
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         within = getattr(error, "__notes__", [])  # of a sweep: the cell that failed
         text = "; ".join([str(error), *within])
         print(f"acot {options.command}: {' '.join(text.split())}", file=sys.stderr)

@@ -94,3 +94,44 @@ print(len(ALL_STEPS), perturb_images("shapes", rows=[0], n_draws=1).summary()["a
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["10", "True"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "package", "call"),
+    [
+        ("datasets", "aeon", "acot.baselines.DTWClassifier().fit([np.ones((12, 2))] * 4, [0, 0, 1, 1])"),
+        (
+            "datasets",
+            "aeon",
+            "acot.baselines.MiniRocketClassifier().fit([np.ones((12, 2))] * 4, [0, 0, 1, 1])",
+        ),
+        ("datasets", "pooch", "acot.datasets.load_images('cifar10', download=True)"),
+        ("video", "av", "acot_core.datasets.video.probe(__import__('sys').executable)"),
+        ("video", "cv2", "acot_core.datasets.video.FlowPictures()"),
+        (
+            "video",
+            "onnxruntime",
+            "acot_core.datasets.video.OnnxEncoder('pyproject.toml')(np.ones((1, 8, 8, 3), 'uint8'))",
+        ),
+        ("cluster", "distributed", "main(['experiments', 'retrieval', '--dask', '2'])"),
+        ("statistics", "statsmodels", "main(['experiments', 'factorial'])"),
+    ],
+)
+def test_what_an_extra_brings_is_named_where_it_is_missing(extra: str, package: str, call: str) -> None:
+    program = f"""
+import sys
+sys.modules[{package!r}] = None
+import numpy as np
+import acot_core as acot, acot_core.datasets.video
+from acot_core.__main__ import main
+try:
+    sys.exit({call})
+except ImportError as error:
+    sys.exit(str(error))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, timeout=300
+    )
+    assert done.returncode == (2 if call.startswith("main") else 1)
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"needs {package}: pip install 'acot-explorer[{extra}]'" in done.stderr

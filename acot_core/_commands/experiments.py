@@ -27,6 +27,7 @@ import pandas as pd
 
 from acot_core import experiments, figures
 from acot_core._commands._options import check_writable, command_parser, grid_values, progress, setting
+from acot_core._utils.extras import from_extra
 from acot_core._utils.files import atomic_write
 from acot_core.experiments import ScoreRecord
 from acot_core.experiments._factorial import RESPONSES
@@ -190,6 +191,8 @@ def _retrieval(options: argparse.Namespace) -> Outcome:
 
 
 def _factorial(options: argparse.Namespace) -> Outcome:
+    with from_extra("statistics", "the analysis of variance"):
+        import statsmodels  # noqa: F401 - said before anything is computed
     record = experiments.factorial(
         options.dataset, stream=options.stream, split=_split(options), n_subspaces=options.k or 4,
         **_study(options),
@@ -364,7 +367,8 @@ def _cluster(n_workers: int | None) -> Iterator[None]:
     if not n_workers:
         yield
         return
-    from distributed import Client, LocalCluster
+    with from_extra("cluster", "--dask"):
+        from distributed import Client, LocalCluster
 
     with (
         LocalCluster(

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from acot_core._utils.checks import check_number
+from acot_core._utils.extras import from_extra
 from acot_core.datasets.encoders import check_signals
 from acot_core.sequences import check_labels
 
@@ -121,7 +122,8 @@ class MiniRocketClassifier(_SignalClassifier):
         return scores if scores.ndim == 2 else np.stack([-scores, scores], 1)
 
     def _model(self, signals: list[Tensor]) -> Any:
-        from aeon.transformations.collection.convolution_based import MiniRocket
+        with from_extra("datasets", "MiniRocket"):
+            from aeon.transformations.collection.convolution_based import MiniRocket
 
         # MiniRocket's kernels need nine samples.
         self.length_ = max(9, int(np.median([len(signal) for signal in signals])))
@@ -156,14 +158,16 @@ class DTWClassifier(_SignalClassifier):
 
     def similarity(self, X: Sequence[Any], Y: Sequence[Any]) -> np.ndarray:
         """Minus the distances of N signals X to M signals Y: (N, M)."""
-        from aeon.distances import pairwise_distance
+        with from_extra("datasets", "dynamic time warping"):
+            from aeon.distances import pairwise_distance
 
         A, B = self._prepared(self._checked(X)), self._prepared(self._checked(Y))
         with _process_left_alone():
             return -pairwise_distance(A, B, method="dtw", window=self.window)
 
     def _model(self, signals: list[Tensor]) -> Any:
-        from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
+        with from_extra("datasets", "dynamic time warping"):
+            from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
 
         check_number("window", self.window, positive=True)
         if self.window > 1:

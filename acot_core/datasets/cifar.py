@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acot_core._utils.extras import from_extra
 from acot_core._utils.progress import Callback, Clock
 
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -112,7 +113,8 @@ def download_cifar10(
     ValueError
         The archive's checksum is wrong: it is deleted.
     """
-    import pooch
+    with from_extra("datasets", "CIFAR-10"):
+        import pooch
 
     target = Path(folder) if folder is not None else Path(pooch.os_cache("acot-explorer"))
     if (ready := find_cifar10(target)) is not None:

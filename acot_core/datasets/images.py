@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acot_core._utils.extras import from_extra
 from acot_core._utils.progress import Callback
 from acot_core.datasets.cifar import CIFAR10_CLASSES, download_cifar10, find_cifar10, read_cifar10
 from acot_core.datasets.shapes import SHAPES, draw_shapes
@@ -129,7 +130,8 @@ def _folder(root: str | os.PathLike[str] | None, download: bool, callback: Callb
     if root is not None:
         roots = [Path(root)]
     else:
-        import pooch
+        with from_extra("datasets", "CIFAR-10"):
+            import pooch
 
         from acot_core.datasets import data_root
 

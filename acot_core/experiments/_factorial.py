@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from acot_core._utils.extras import from_extra
 from acot_core._utils.progress import Callback
 from acot_core.datasets import SequenceDataset
 from acot_core.experiments._protocol.cells import Fit
@@ -87,9 +88,12 @@ class FactorialRecord(Record):
         ------
         ValueError
             No such response, or too few seeds and levels to estimate an error.
+        ImportError
+            statsmodels is not installed.
         """
-        from statsmodels.formula.api import ols
-        from statsmodels.stats.anova import anova_lm
+        with from_extra("statistics", "the analysis of variance"):
+            from statsmodels.formula.api import ols
+            from statsmodels.stats.anova import anova_lm
 
         if response not in RESPONSES:
             raise ValueError(f"response: expected one of {list(RESPONSES)}, got {response!r}")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acot_core._utils.extras import from_extra
 from acot_core.datasets.folders import by_number, visible
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -151,7 +152,8 @@ def _decode(path: str | os.PathLike[str]) -> Iterator[tuple[float | None, NDArra
     if Path(path).is_dir():
         yield from _decode_pictures(Path(path))
         return
-    import av
+    with from_extra("video", "video"):
+        import av
 
     with _opened(path) as (container, stream):
         start: float | None = None
@@ -216,10 +218,8 @@ def _decode_pictures(folder: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
     """The container and its first stream of pictures, decoded on one thread."""
-    try:
+    with from_extra("video", "video"):
         import av
-    except ImportError as error:
-        raise ImportError("video needs PyAV: pip install 'acot-explorer[video]'") from error
     if not Path(path).is_file():
         raise ValueError(f"{path}: expected a video file")
     try:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from acot_core._utils.checks import check_int
+from acot_core._utils.extras import from_extra
 from acot_core.sequences import resolve_device
 
 Layout = Literal["auto", "NCHW", "NTCHW", "NCTHW"]
@@ -241,10 +242,8 @@ class OnnxEncoder(_Encoder):
 
 @lru_cache(maxsize=4)
 def _onnx_session(path: str) -> Any:
-    try:
+    with from_extra("video", "an ONNX file"):
         import onnxruntime
-    except ImportError as error:
-        raise ImportError("ONNX files need onnxruntime: pip install 'acot-explorer[video]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:

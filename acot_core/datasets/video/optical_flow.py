@@ -14,6 +14,8 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from acot_core._utils.extras import from_extra
+
 CLIP = 6.0
 """Pixels of a frame of 320 x 240. Chosen on four classes of JHMDB's split 1: a small leak there."""
 
@@ -31,7 +33,8 @@ class FlowPictures:
     """
 
     def __init__(self, size: tuple[int, int] = (128, 96)) -> None:
-        import cv2
+        with from_extra("video", "optical flow"):
+            import cv2
 
         self.size = size
         self._solver = cv2.DISOpticalFlow_create(cv2.DISOpticalFlow_PRESET_FAST)  # type: ignore[attr-defined]

@@ -8,14 +8,16 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import bokeh
 import panel as pn
 import panel_material_ui as pmui
 import pytest
 from acot_explorer import _workarounds as workarounds
 from acot_explorer import app, page
-from app_server import ROOT
+from app_server import ROOT, browser_test
 from bokeh.document import Document
 from panel.io import document as panel_document
 from panel.util import edit_readonly
@@ -180,3 +182,53 @@ def test_a_message_queued_just_as_another_was_written_is_not_sent_by_default(
         return socket.sent
 
     assert asyncio.run(move()) == (["first", "second"] if patched else ["first"])
+
+
+_A_FIGURE = """async () => {
+const {Plotting, Models} = window.Bokeh
+const source = new Models.ColumnDataSource({data: {x: [1, 2, 3], y: [3, 1, 2]}})
+const plot = Plotting.figure({title: "a title", width: 300, height: 200})
+plot.line({field: "x"}, {field: "y"}, {source, legend_label: "a line"})
+await Plotting.show(plot, document.body)
+window.repaint = async () => {
+  const before = {...window.counts}
+  source.change.emit()
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  return [counts.lookups - before.lookups, counts.sheets - before.sheets]
+}
+}"""
+
+_COUNTS = """() => {
+window.counts = {lookups: 0, sheets: 0}
+const style = CSSStyleDeclaration.prototype.getPropertyValue
+CSSStyleDeclaration.prototype.getPropertyValue = function (name) {
+  if (name.startsWith("--bk-")) { window.counts.lookups++ }
+  return style.call(this, name)
+}
+const text = Object.getOwnPropertyDescriptor(Node.prototype, "textContent")
+Object.defineProperty(Node.prototype, "textContent", {...text, set(value) {
+  if (this.localName === "style") { window.counts.sheets++ }
+  text.set.call(this, value)
+}})
+}"""
+
+
+class TestInABrowser:
+    pytestmark = browser_test
+
+    def test_bokeh_paints_the_same_without_a_look_at_any_style_sheet(self, browser: Any) -> None:
+        page = browser.new_page()
+        static = Path(bokeh.__file__).parent / "server" / "static" / "js"
+        page.evaluate(_COUNTS)
+        for name in ("bokeh.min.js", "bokeh-api.min.js"):
+            page.add_script_tag(path=static / name)
+        page.evaluate(_A_FIGURE)
+        page.evaluate("repaint()")  # the first is of the layout, too
+        lookups, sheets = page.evaluate("repaint()")
+        assert lookups > 10
+        assert sheets > 2
+        picture = page.screenshot()
+        page.add_script_tag(path=ROOT / "apps" / "acot_explorer" / "browser" / "workarounds.js")
+        assert page.evaluate("repaint()") == [0, 0]
+        assert page.screenshot() == picture
+        page.close()

@@ -95,7 +95,7 @@ class Bridge(JSComponent):
     visited = param.String(default="")
     theme = param.String(default="")
 
-    _esm = (_HERE / "bridge.js").read_text()
+    _esm = (_HERE / "workarounds.js").read_text() + (_HERE / "bridge.js").read_text()
 
     def send(self, **message: Any) -> None:
         """Send one message: ``kind`` "file" (name, mime, content in base64) or "text" (content)."""

@@ -27,7 +27,6 @@ export function render({model}) {
   let due = 0
   const soon = () => { due ||= setTimeout(() => { due = 0; complete(document) }, 300) }
   for (const event of ["click", "keyup", "focusin", "pointerover"]) { document.addEventListener(event, soon, true) }
-  model.on("change:address", soon)
   setInterval(soon, 4000)
 
   const dark = matchMedia("(prefers-color-scheme: dark)")
@@ -54,6 +53,7 @@ export function render({model}) {
       const url = location.pathname + search
       if (step === next || !step) { history.replaceState(null, "", url) } else { history.pushState(null, "", url) }
     }
+    if (step !== next) { soon() }
     step = next
   })
   let visits = 0

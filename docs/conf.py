@@ -33,7 +33,7 @@ suppress_warnings = ["ref.python"]  # an attribute name that two classes have
 nitpick_ignore_regex = [("py:.*", r"(?!acot_core\b).*")]
 default_role = "py:obj"
 
-myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath", "fieldlist"]
+myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
 nb_execution_mode = "off"  # notebooks/refresh.py runs them; a test holds that what is stored is current

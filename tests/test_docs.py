@@ -222,11 +222,12 @@ def test_the_built_site_is_whole_and_holds_every_page_and_figure():
 LONG = (
     "api/",
     "results/",
-    "notebooks/",
     "_modules",
     "genindex",
     "py-modindex",
     "search",
+    # Not yet: these shrink.
+    *(f"notebooks/{number}" for number in ("00", "05", "10", "30", "60", "80")),
 )
 
 
@@ -247,19 +248,18 @@ def browser() -> Iterator[Any]:
 def test_pages_are_short_fit_a_telephone_and_need_nothing_from_elsewhere(browser):
     asked: list[str] = []
     for width, screens in ((1280, 4), (390, None)):
-        page = browser.new_page(viewport={"width": width, "height": 800})
+        page = browser.new_page(viewport={"width": width, "height": 720})
         page.on("request", lambda request: asked.append(request.url))
         for path in SITE.rglob("*.html"):
             name = str(path.relative_to(SITE))
             if "_static" in name or name.startswith(("_modules", "genindex", "py-modindex")):
                 continue
             page.goto(path.as_uri(), wait_until="load")
-            size = page.evaluate(
-                "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
-            )
-            assert size[0] <= width, f"{name} is {size[0]} px wide at {width}"
-            if screens and not name.startswith(tuple(LONG)):
-                assert size[1] <= screens * 800, f"{name}: {size[1] / 800:.1f} screens"
+            size = page.evaluate("document.documentElement.scrollWidth")
+            assert size <= width, f"{name} is {size} px wide at {width}"
+            if screens and not name.startswith(LONG):
+                height = page.locator("article").bounding_box()["height"] / 720
+                assert height <= screens, f"{name}: {height:.2f} screens"
         page.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
 

@@ -15,16 +15,17 @@ export function panel(title, name, ...children) {
   return h("section", {class: `chart ${name}`}, h("h3", {}, title), ...children)
 }
 
-// An SVG as wide as its place; `draw(width)` is called again when that changes.
+// An SVG as wide as its place; `draw()` is called again when that changes. `size.width` is the width as last laid
+// out: to ask the SVG for it while others write would cost a layout of the page, per picture and frame.
 export function canvasOf(height, draw) {
-  const svg = s("svg", {height, width: "100%", role: "img"})
-  new ResizeObserver(() => draw()).observe(svg)
-  return svg
+  const svg = s("svg", {height, width: "100%", role: "img"}), size = {width: 0}
+  new ResizeObserver(([entry]) => { size.width = entry.contentRect.width; draw() }).observe(svg)
+  return {svg, size}
 }
 
 export function makeEnergies(app) {
   const {store} = app, {state} = store, H = 106, PAD = {l: 30, r: 8, t: 7, b: 17}
-  const svg = canvasOf(H, () => show())
+  const {svg, size} = canvasOf(H, () => show())
   const grid = s("g", {class: "grid"}), falls = s("g"), curves = s("g"), marks = s("g")
   const cursor = s("line", {class: "cursor"}), axis = s("text", {class: "label", "text-anchor": "end"}, "frame t")
   svg.append(grid, cursor, falls, curves, marks, axis)
@@ -50,7 +51,7 @@ export function makeEnergies(app) {
   svg.addEventListener("pointerleave", () => store.set({hover: {}}))
 
   function show() {
-    width = svg.clientWidth || 300
+    width = size.width || 300
     const scene = app.scene(), energies = scene.terms.energies, shown = scene.yours ? scene.yours.energies : energies
     const line = (values) => path(values.map((e, t) => [X(t), Y(e)]))
     ticks([0, 0.5, 1], (tick, e) => {
@@ -89,7 +90,7 @@ export function makeEnergies(app) {
 
 export function makeTerms(app) {
   const {store} = app, {state} = store, H = 95
-  const svg = canvasOf(H, () => show())
+  const {svg, size} = canvasOf(H, () => show())
   const table = h("table", {class: "numbers"})
   const rows = [...TERMS.map((t) => ({name: t.name, label: t.label})), {name: "value", label: "objective"}].map((row) => {
     const [solver, mine] = [h("td"), h("td")]
@@ -115,7 +116,7 @@ export function makeTerms(app) {
       row.mine.textContent = parts[1] ? number(parts[1][i]) : "–"
       put(row.button, {"aria-pressed": String(state.shows === row.name)})
     })
-    const width = svg.clientWidth || 160
+    const width = size.width || 160
     const low = Math.min(0, ...parts.flat()), high = Math.max(0, ...parts.flat()), span = high - low || 1
     const X = (v) => 4 + (width - 8) * (v - low) / span
     const items = parts.flatMap((values, side) => values.map((v, i) => ({v, i, side})))

@@ -95,6 +95,7 @@ export function makeDisk(app) {
   const low = h("span"), high = h("span"), what = h("span", {class: "what"})
   const scale = h("div", {class: "scale"}, what, low, bar, high)
   const element = h("div", {class: "disk"}, canvas, svg, tip, scale)
+  let width = 0  // as last laid out
 
   const draw = {
     clouds: pool(clouds, () => s("circle", {class: "mate", r: 0.026})),
@@ -110,7 +111,7 @@ export function makeDisk(app) {
 
   function paint(scene) {
     const theme = state.dark ? "dark" : "light", name = state.shows
-    const pixels = Math.max(200, Math.round(element.clientWidth * Math.min(2, devicePixelRatio || 1)))
+    const pixels = Math.max(200, Math.round(width * Math.min(2, devicePixelRatio || 1)))
     if (canvas.width !== pixels) { canvas.width = canvas.height = pixels }
     const context = canvas.getContext("2d")
     context.clearRect(0, 0, pixels, pixels)
@@ -361,7 +362,10 @@ export function makeDisk(app) {
   dots.addEventListener("focusin", (event) => store.set({hover: {frame: [...dots.children].indexOf(event.target)}}))
   dots.addEventListener("focusout", () => store.set({hover: {}}))
 
-  new ResizeObserver(() => store.set({sized: performance.now()})).observe(element)
+  new ResizeObserver(([entry]) => {
+    width = entry.contentRect.width
+    store.set({sized: performance.now()})
+  }).observe(element)
 
   const HEAVY = ["frames", "plan", "negatives", "settings", "shows", "dark", "sized", "mode", "alternation", "snapshots"]
   store.listen((keys) => {

@@ -20,7 +20,8 @@ export function s(tag, attributes = {}, ...children) {
 
 export function put(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value == null) { element.removeAttribute(name) } else { element.setAttribute(name, value) }
+    if (value == null) { element.removeAttribute(name) }
+    else if (element.getAttribute(name) !== String(value)) { element.setAttribute(name, value) }
   }
   return element
 }

@@ -28,7 +28,7 @@ export function makePlayer(app) {
   const range = h("input", {type: "range", min: 0, step: 0.01, "aria-label": "Place on the timeline",
     oninput: (event) => { app.play(false); store.set({at: Number(event.target.value)}) }})
   const text = h("output", {class: "where"})
-  const svg = canvasOf(H, () => show())
+  const {svg, size} = canvasOf(H, () => show())
   const curves = s("g"), zero = s("line", {class: "zero"}), cursor = s("line", {class: "cursor"})
   const labels = pool(svg, () => s("text", {class: "tick", "text-anchor": "end"}))
   svg.append(zero, curves, cursor)
@@ -66,7 +66,7 @@ export function makePlayer(app) {
   }
 
   function show() {
-    const width = svg.clientWidth || 400, length = lengthOf(state), sets = series()
+    const width = size.width || 400, length = lengthOf(state), sets = series()
     const all = sets.flatMap(([, values]) => values)
     let low = Math.min(...all), high = Math.max(...all)
     if (!all.length) { low = 0; high = 1 }

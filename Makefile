@@ -35,7 +35,7 @@ test-process: $(VENV)/.dev  ## quick unit tests in a process that its user has s
 	  tests/riemannian tests/subspace
 
 test-browser: $(VENV)/.dev  ## tests in Chromium (skipped where there is none)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m browser $(ARGS)
 
 test-oldest:     ## unit and notebook tests with the oldest versions that pyproject allows, but PINS
 	$(MAKE) .venv-oldest/bin/python VENV=.venv-oldest

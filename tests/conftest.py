@@ -22,9 +22,10 @@ torch.set_grad_enabled("no_grad" not in PROCESS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let every warning be an error where the process says so."""
+    """Let every warning be an error where the process says so, but what is told about a file's data."""
     if "warnings" in PROCESS:
         config.addinivalue_line("filterwarnings", "error")
+        config.addinivalue_line("filterwarnings", "default::acot_core.datasets.DataWarning")
 
 
 def process_state() -> dict[str, object]:

@@ -7,11 +7,13 @@ from acot_core.datasets.images import ImageDataset, load_images
 from acot_core.datasets.loading import load
 from acot_core.datasets.sequence_dataset import SequenceDataset
 from acot_core.datasets.shown import Shown, Thumbnails
+from acot_core.datasets.signals import DataWarning
 from acot_core.datasets.signed import nonnegative
 from acot_core.datasets.storage import save_dataset
 
 __all__ = [
     "DATASETS",
+    "DataWarning",
     "DatasetInfo",
     "FrameEncoder",
     "ImageDataset",

@@ -22,7 +22,7 @@ from acot_core.datasets.archives import MAX_BYTES, read_array, to_float32
 from acot_core.datasets.matlab import read_matlab
 from acot_core.datasets.schemes import find_splits, groups_from_names
 from acot_core.datasets.shown import Shown
-from acot_core.datasets.signals import Signals
+from acot_core.datasets.signals import DataWarning, Signals
 from acot_core.datasets.skeletons import read_skeleton
 
 TimeAxis = Literal[0, 1]
@@ -74,7 +74,9 @@ def read_folder(
     splits, missing = find_splits(root, names, labels)
     if missing:
         shown = ", ".join(missing[:3])
-        warnings.warn(f"{path}: {len(missing)} clips of split lists are not here: {shown}", stacklevel=2)
+        warnings.warn(
+            f"{path}: {len(missing)} clips of split lists are not here: {shown}", DataWarning, stacklevel=2
+        )
     return Signals(
         root.name,
         {"features": stream},
@@ -159,6 +161,7 @@ def _oriented(
         warnings.warn(
             f"{root}: all clips are of shape {arrays[0].shape}: rows were taken for frames; "
             "pass time_axis=1 if they are columns, time_axis=0 to be rid of this",
+            DataWarning,
             stacklevel=3,
         )
     arrays = [a.T for a in arrays] if time_axis == 1 else arrays

@@ -24,7 +24,7 @@ from acot_core.datasets.encoders import encode
 from acot_core.datasets.folders import TimeAxis, read_folder
 from acot_core.datasets.jhmdb import as_pose_and_motion, read_jhmdb
 from acot_core.datasets.sequence_dataset import SequenceDataset
-from acot_core.datasets.signals import Signals
+from acot_core.datasets.signals import DataWarning, Signals
 from acot_core.datasets.signed import Gamma, check_gamma, nonnegative
 from acot_core.datasets.storage import read_archive_file
 from acot_core.datasets.time_series import read_time_series
@@ -308,7 +308,7 @@ def _decide(signals: Signals) -> Literal["none", "untrained"]:
             f"{reason}, so taken for signals and encoded by random ReLU units (encoder='untrained'); "
             "for features of a network pass encoder='none', and gamma='split' if they are signed"
         )
-    warnings.warn(f"{signals.name}: {decided}", UserWarning, stacklevel=2)
+    warnings.warn(f"{signals.name}: {decided}", DataWarning, stacklevel=2)
     return "none" if reason is None else "untrained"
 
 

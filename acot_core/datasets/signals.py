@@ -10,6 +10,16 @@ from torch import Tensor
 from acot_core.datasets.shown import Shown
 
 
+class DataWarning(UserWarning):
+    """What was decided about data where a file does not say, or left out; the message says how to choose.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> warnings.simplefilter("ignore", DataWarning)  # or "error", to have every choice made by name
+    """
+
+
 @dataclass
 class Signals:
     """Streams of N signals, their classes and splits, as read.

@@ -30,7 +30,7 @@ from acot_core._utils.old_names import getter
 from acot_core.datasets.archives import MAX_BYTES, looks_like_a_bomb, read_arrays, to_float32
 from acot_core.datasets.sequence_dataset import SequenceDataset, check_groups
 from acot_core.datasets.shown import Shown
-from acot_core.datasets.signals import Signals
+from acot_core.datasets.signals import DataWarning, Signals
 from acot_core.sequences import check_labels
 
 _MAX_CLIPS = 200_000
@@ -63,7 +63,7 @@ def read_archive_file(
     others = [n for n in names if n != "features" and arrays[n].ndim < 2]
     if others:
         warnings.warn(
-            f"{path}: {', '.join(others)}: no streams (sum n_i, d), left out", UserWarning, stacklevel=2
+            f"{path}: {', '.join(others)}: no streams (sum n_i, d), left out", DataWarning, stacklevel=2
         )
         names = [n for n in names if n not in others]
     if not names:
@@ -165,6 +165,7 @@ def _splits(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], n_seque
         if not (row == 2).any():
             warnings.warn(
                 f"{path}: splits[{s}]: no sequence to test on (here 1 = train, 2 = test, 0 = unused)",
+                DataWarning,
                 stacklevel=2,
             )
     return splits

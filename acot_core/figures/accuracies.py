@@ -98,7 +98,8 @@ def plot_plans(record: PlanRecord, *, theme: Theme = "light", width: str = "page
         "angle": "angle to exact plan's U, °",
     }
     with drawing(theme) as ink:
-        figure, axes = new_figure(1, 4, width=width, aspect=1.1, sharey=True)
+        columns = 2 if width == "column" else 4
+        figure, axes = new_figure(4 // columns, columns, width=width, aspect=1.1, sharey=True)
         for letter, ax, (name, title) in zip("abcd", axes, titles.items(), strict=True):
             places = np.arange(len(summary))
             colors = [ROLES["subspace"] if p.startswith(("exact", "prox")) else ROLES["baseline"]
@@ -119,5 +120,5 @@ def plot_plans(record: PlanRecord, *, theme: Theme = "light", width: str = "page
         ax.plot([], [], "o", color=ROLES["subspace"], label="optimal transport")
         ax.plot([], [], "o", color=ROLES["baseline"], label="plan ignores the cost")
         ax.plot([], [], color=ink.foreground, label=describe_interval(n_seeds))
-        legend_below(figure, ax, 3)
+        legend_below(figure, ax, columns - 1)
     return figure

@@ -64,7 +64,6 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=native, cache_enabled=False)
 
 
-@torch.enable_grad()
 def train_classifier(
     network: nn.Module,
     images: Tensor,
@@ -166,7 +165,6 @@ def harden_classifier(
     return network.eval()
 
 
-@torch.enable_grad()
 def train_autoencoder(
     network: nn.Module,
     images: Tensor,
@@ -192,6 +190,7 @@ def train_autoencoder(
     return network.eval()
 
 
+@torch.enable_grad()  # whatever the caller has switched off
 def _fit(
     network: nn.Module,
     loss: Callable[[Tensor], Tensor],

@@ -412,8 +412,10 @@ def test_overlap_counts_the_noise_on_the_salient_quarter():
     noise[1, 1, 16:] = 1.0
     noise[2] = 0.3
     strength = noise_map(noise)
-    torch.testing.assert_close(strength[2, 0, 0], torch.tensor(0.3 * 3**0.5))
-    torch.testing.assert_close(overlap(strength, saliency), torch.tensor([1.0, 0.0, 0.25]))
+    torch.testing.assert_close(strength[2, 0, 0], torch.tensor(0.3 * 3**0.5, dtype=torch.float32))
+    torch.testing.assert_close(
+        overlap(strength, saliency), torch.tensor([1.0, 0.0, 0.25], dtype=torch.float32)
+    )
     assert torch.equal(
         overlap(torch.zeros(1, 32, 32, dtype=torch.float32), saliency[:1]),
         torch.zeros(1, dtype=torch.float32),

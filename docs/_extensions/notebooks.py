@@ -22,8 +22,8 @@ COLUMN = 500
 def adapted(text: str) -> str:
     """A notebook's Markdown with links that hold on the site."""
     text = LINK.sub(r"{py:obj}`\1`", text).replace("](../docs/", "](../")
-    # These belong to what is below, not beside the figure above.
-    return re.sub(r"^\*\*(Controls|Try this)", r"{.clear}\n\g<0>", text, flags=re.M)
+    # What one can move belongs to the figure below, not beside the one above.
+    return re.sub(r"^\*\*Controls", r"{.clear}\n\g<0>", text, flags=re.M)
 
 
 def half(cell: dict[str, Any]) -> bool:

@@ -126,7 +126,7 @@ class WGAN:
         scores = self._run(self.critic, seen)
         loss = -scores.mean() if self.critic_term is None else self.critic_term(frames, seen, scores)
         if self.adversarial:
-            loss = loss + self.lambda1 * cross_entropy(-self.classifier(seen), classes)
+            loss = loss + self.lambda1 * cross_entropy(-self.classifier(seen.float()), classes)
             loss = loss + self.lambda2 * noise.square().sum(-1).mean()
         return loss
 
@@ -135,7 +135,7 @@ class WGAN:
         gradients: Sequence[Tensor]
         if self._room is not None:  # fast: what autograd finds, in closed form
             weights, room = self._critic_weights, self._room
-            gradients = critic_gradients(weights, frames, negatives, room, mixed=self.mixed)
+            gradients = critic_gradients(weights, frames.float(), negatives.float(), room, mixed=self.mixed)
         else:
             with torch.enable_grad():
                 loss = -self.wasserstein(frames, negatives)
@@ -185,9 +185,9 @@ class WGAN:
         return rows if self.decode is None else self.decode(rows)
 
     def _run(self, network: nn.Module, rows: Tensor) -> Tensor:
-        """A network on rows (..., d), its products in bfloat16 where ``mixed``; float32 comes out."""
+        """A network on rows (..., d), products in bfloat16 where ``mixed``, else float32, which comes out."""
         if not self.mixed:
-            return network(rows).float()
+            return network(rows.float()).float()
         # No cache: it would keep the casts of weights that have changed since.
         with torch.autocast(rows.device.type, torch.bfloat16, cache_enabled=False):
-            return network(rows).float()
+            return network(rows.float()).float()

@@ -8,7 +8,7 @@ Sinkhorn scaling. It converges to the exact plan for any beta; a smaller beta ne
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ def ipot(
     n_iter: int = 1000,
     tol: float = 1e-3,
     initial: Tensor | None = None,
-    trace: bool = False,
+    trace: bool | Collection[int] = False,
 ) -> TransportResult:
     """Inexact proximal point method (Eq. 12), stopped by a certificate.
 
@@ -55,8 +55,8 @@ def ipot(
         Plan to start from; it is mixed with 1 % of a b', since an entry of zero would stay zero, and
         potentials are fitted to it. On random problems whose costs changed by 1 % this took more iterations
         than a fresh start, since mass returns slowly to entries that were nearly zero.
-    trace : bool
-        Record value and marginal error after every iteration.
+    trace : bool or collection of int
+        Record value and marginal error after every iteration, or after these.
 
     Returns
     -------
@@ -89,7 +89,12 @@ def ipot(
 
 @torch.no_grad()
 def _iterate(
-    problem: Problem, beta: float | Tensor | None, n_iter: int, tol: float, initial: Any, trace: bool
+    problem: Problem,
+    beta: float | Tensor | None,
+    n_iter: int,
+    tol: float,
+    initial: Any,
+    trace: bool | Collection[int],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Plans, iterations, convergence and trace; costs in units of their range, masses of their total."""
     cost, real, total = problem.cost.detach(), problem.real, problem.a.sum(1)
@@ -119,18 +124,22 @@ def _iterate(
     count = torch.zeros(len(cost), dtype=torch.int64, device=cost.device)
     met = torch.zeros(len(cost), dtype=torch.bool, device=cost.device)
     values: list[Tensor] = []
+    recorded = frozenset(range(1, n_iter + 1) if trace is True else trace or ())
     block = max(1, len(cost))
     if cost.device.type == "cpu" and not trace:
         block = max(1, _BLOCK_BYTES // (4 * cost[0].numel() * cost.element_size())) if len(cost) else 1
 
+    def next_look(done: int) -> int:
+        later = (t for t in recorded if t > done) if trace is not True else (done + 1,)
+        return min(n_iter, done + _CHECK_EVERY - done % _CHECK_EVERY, *later)
+
     def solve(at: slice) -> None:
         c, p, q, g = shifted[at], a[at], b[at], potential[at] / step[at, None]
         iterate = _in_log_domain if ratio > 200 else _in_primal_domain
-        every = 1 if trace else _CHECK_EVERY
-        steps = iterate(c, p, q, step[at], start[at], g, ratio, check_every=every, n_iter=n_iter)
+        steps = iterate(c, p, q, step[at], start[at], g, ratio, next_look=next_look, n_iter=n_iter)
         open_ = torch.ones_like(met[at])
         for done, P, f in steps:
-            if trace:
+            if done in recorded:
                 values.append(torch.stack([(P * cost).sum((1, 2)) * total, marginal_error(P, a, b)], 1))
             last = done >= n_iter
             if tol > 0 or last:
@@ -152,7 +161,7 @@ def _iterate(
         solve(parts[0])
     if tol == 0:
         met = marginal_error(plan, a, b) <= _MARGINAL_TOLERANCE
-    traced = torch.stack(values).to(problem.given.dtype) if trace else None
+    traced = torch.stack(values).to(problem.given.dtype) if values else None
     return plan.mul_(total[:, None, None]), count, met, traced
 
 
@@ -202,10 +211,10 @@ def _in_primal_domain(
     g: Tensor,
     ratio: float,
     *,
-    check_every: int,
+    next_look: Callable[[int], int],
     n_iter: int,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Iterations, plan and row potentials, every ``check_every`` iterations and at the end.
+    """Iterations, plan and row potentials, whenever there is a look at them.
 
     The plan is diag(u) (P * K^s) diag(v): scalings are collected, and multiplied into P only before K^s could
     underflow or somebody looks.
@@ -220,20 +229,22 @@ def _in_primal_domain(
     floor = (start > 0).to(dtype) * tiny**0.5
     period = max(1, min(20, int((30 if dtype == torch.float32 else 300) / max(ratio, 1))))
     a, b = a[:, None, :], b[:, None, :]  # rows, since row times matrix is the fast product on a CPU
+    no_a, no_b = a == 0, b == 0
     v_last = g[:, None, :].exp()  # the scaling that the last iteration ended with
-    done = 0
+    done, look = 0, next_look(0)
     while done < n_iter:
         P_t = P.mT.contiguous()
         u, v = torch.ones_like(a), torch.ones_like(b)
-        for _ in range(min(period, check_every - done % check_every, n_iter - done)):
+        for _ in range(min(period, look - done)):
             P, P_t = P.mul_(kernel), P_t.mul_(kernel_t)
             u_old, v_old = u, v
-            u = a / ((v * v_last) @ P_t + (a == 0))  # (1,m) @ (m,n) -> (1,n)
-            v = b / (u @ P + (b == 0))  # (1,n) @ (n,m) -> (1,m)
+            u = a / ((v * v_last) @ P_t + no_a)  # (1,m) @ (m,n) -> (1,n)
+            v = b / (u @ P + no_b)  # (1,n) @ (n,m) -> (1,m)
             v_last = v / v_old.clamp_min(tiny)
             done += 1
         P = torch.maximum(P.mul_(u.mT).mul_(v), floor)
-        if done % check_every == 0 or done == n_iter:
+        if done == look:
+            look = next_look(done)
             yield done, P, step[:, None] * (u / u_old.clamp_min(tiny)).clamp_min(tiny).log()[:, 0]
 
 
@@ -246,7 +257,7 @@ def _in_log_domain(
     g: Tensor,
     ratio: float,
     *,
-    check_every: int,
+    next_look: Callable[[int], int],
     n_iter: int,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """The same for any ratio of cost to beta, in logarithms and double precision."""
@@ -255,11 +266,12 @@ def _in_log_domain(
     log_plan = start.double().log()
     kernel = -c / step[:, None, None]
     g = torch.where(log_b.isinf(), log_b, g)
-    done = 0
+    done, look = 0, next_look(0)
     while done < n_iter:
         log_kernel = log_plan + kernel
         f, g = log_scalings(log_kernel, g, log_a, log_b)
         log_plan = f + log_kernel + g
         done += 1
-        if done % check_every == 0 or done == n_iter:
+        if done == look:
+            look = next_look(done)
             yield done, log_plan.exp(), step[:, None] * _finite(f[:, :, 0])

@@ -44,7 +44,7 @@ class TransportResult:
         Whether the solver met its tolerance: of `emd` and `ipot` a bound on the duality gap, relative to the
         value, so that it does not depend on the cost's unit.
     trace : Tensor (S, B, 2), optional
-        Value and marginal error after every iteration, where a trace was asked for.
+        Value and marginal error after every iteration, or those named, where a trace was asked for.
     """
 
     plan: Tensor

@@ -123,11 +123,15 @@ def test_ipot_equals_the_iteration_written_out() -> None:
 def test_ipot_log_domain_equals_the_primal() -> None:
     cost, a, b = problem(B=3)
     step, start = torch.full((3,), 0.05, dtype=cost.dtype), torch.ones_like(cost)
+
+    def every_tenth(done: int) -> int:
+        return min(done + 10 - done % 10, 55)
+
     runs = [
         [
             (done, plan.clone(), f)
             for done, plan, f in iterate(
-                cost, a, b, step, start, torch.zeros_like(b), 40.0, check_every=10, n_iter=55
+                cost, a, b, step, start, torch.zeros_like(b), 40.0, next_look=every_tenth, n_iter=55
             )
         ]
         for iterate in (_in_primal_domain, _in_log_domain)
@@ -171,6 +175,8 @@ def test_ipot_trace() -> None:
     torch.testing.assert_close(answer.trace[-1, :, 0], answer.value)
     torch.testing.assert_close(answer.trace[-1, :, 1], answer.marginal_error)
     assert ipot(cost, a, b).trace is None
+    some = ipot(cost, a, b, n_iter=30, tol=0.0, trace=(1, 7, 30)).trace
+    torch.testing.assert_close(some, answer.trace[[0, 6, 29]])
 
 
 @cases(200)

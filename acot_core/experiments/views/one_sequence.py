@@ -197,9 +197,9 @@ def _ipot_trace(cost: Tensor, n_iter: int) -> pd.DataFrame:
     steps = [s for decade in (1, 10, 100) for s in (decade, 2 * decade, 5 * decade) if s <= n_iter]
     if not steps:
         return pd.DataFrame(columns=columns)
-    traced = ipot(cost, n_iter=steps[-1], tol=0.0, trace=True).trace
+    traced = ipot(cost, n_iter=steps[-1], tol=0.0, trace=steps).trace
     assert traced is not None
-    rows = [(s, *traced[s - 1, 0].tolist()) for s in steps]
+    rows = [(s, *values) for s, values in zip(steps, traced[:, 0].tolist(), strict=True)]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -26,7 +26,7 @@ export function render({model}) {
   const element = document.createElement("span")
   let due = 0
   const soon = () => { due ||= setTimeout(() => { due = 0; complete(document) }, 300) }
-  for (const event of ["click", "keyup", "focusin", "pointerover"]) { document.addEventListener(event, soon, true) }
+  for (const event of ["click", "focusin", "pointerover"]) { document.addEventListener(event, soon, true) }
   setInterval(soon, 4000)
 
   const dark = matchMedia("(prefers-color-scheme: dark)")

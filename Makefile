@@ -31,8 +31,8 @@ PROCESS ?= float64,no_grad,warnings
 
 test-process: $(VENV)/.dev  ## quick unit tests in a process that its user has set up otherwise (PROCESS=no_grad, say)
 	OMP_NUM_THREADS=1 ACOT_TEST_PROCESS=$(PROCESS) $(BIN)/python -m pytest -n $(WORKERS) -m "not browser" \
-	  tests/transport tests/baselines tests/gan/test_negatives.py tests/test_sequences.py tests/test_reports.py \
-	  tests/riemannian tests/subspace
+	  tests/transport tests/baselines tests/datasets tests/gan tests/images tests/riemannian tests/subspace \
+	  tests/test_gpu.py tests/test_reports.py tests/test_sequences.py
 
 test-browser: $(VENV)/.dev  ## tests in Chromium (skipped where there is none)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m browser $(ARGS)

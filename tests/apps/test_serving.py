@@ -53,7 +53,7 @@ class Client:
         """Status, address in the end, text."""
         body = None if data is None else urllib.parse.urlencode(data).encode()
         try:
-            with self._opener.open(f"http://127.0.0.1:{self.port}{path}", body, timeout=60) as answer:
+            with self._opener.open(f"http://127.0.0.1:{self.port}{path}", body, timeout=PATIENCE / 1000) as answer:
                 return answer.status, answer.url, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.url, ""
@@ -74,7 +74,7 @@ def upgrade(port: int, origin: str, cookies: str = "") -> int:
         "",
         "",
     ]
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE / 1000) as connection:
         connection.sendall("\r\n".join(lines).encode())
         answer = connection.recv(200).decode("latin-1")
     return int(answer.split()[1])

@@ -113,11 +113,12 @@ def shared_state() -> dict[str, Any]:
 
 @contextmanager
 def double() -> Iterator[None]:
+    before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
         yield
     finally:
-        torch.set_default_dtype(torch.float32)
+        torch.set_default_dtype(before)
 
 
 @contextmanager

@@ -53,7 +53,9 @@ class Client:
         """Status, address in the end, text."""
         body = None if data is None else urllib.parse.urlencode(data).encode()
         try:
-            with self._opener.open(f"http://127.0.0.1:{self.port}{path}", body, timeout=PATIENCE / 1000) as answer:
+            with self._opener.open(
+                f"http://127.0.0.1:{self.port}{path}", body, timeout=PATIENCE / 1000
+            ) as answer:
                 return answer.status, answer.url, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.url, ""

@@ -1,6 +1,6 @@
 // The disk: landscape on a canvas, and above it, in SVG, all that can be touched.
 
-import {RADIUS, circleOf, contours, intoOctant, landscape, toDisk, toSphere, unit} from "./math.js"
+import {RADIUS, circleOf, contours, intoOctant, landscape, termsAt, toDisk, toSphere, unit} from "./math.js"
 import {clamp, h, number, path, pool, put, s} from "./dom.js"
 
 const SIZE = 141, EDGE = 1.5, REACH = 0.085
@@ -315,8 +315,8 @@ export function makeDisk(app) {
       const from = state.madeFrom[target.index]
       text = `negative ${target.index + 1}${from >= 0 && from != null ? `, made from frame ${from + 1}` : ""}`
     } else {
-      const here = scene.yours
-      text = here ? `objective ${number(here.value)}` : `U: objective ${number(scene.terms.value)}`
+      const here = state.probe || state.you  // of this very moment: the scene is that of the last frame
+      text = here ? `objective ${number(termsAt(here, scene.problem).value)}` : `U: objective ${number(scene.terms.value)}`
     }
     tip.textContent = text
     tip.hidden = false

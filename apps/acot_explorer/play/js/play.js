@@ -31,13 +31,16 @@ export function render({model, el}) {
     dirty = false
     asked = ++serial
     sent = performance.now()
+    setTimeout(wait, 400)
     model.send_msg({
       kind: "solve", serial, frames: state.frames, settings: state.settings, twin: state.preset === "classes",
       negatives: state.settings.negatives === "own" ? state.negatives : null,
       snapshot: state.mode === "adversary" && state.snapshots.length ? app.scene().step : null,
     })
   }
+  const wait = () => root.classList.toggle("waiting", asked != null)
   app.solve = () => {
+    if (state.snapshots.length) { store.set({stale: true}) }  // an adversary that was trained on something else
     ask()
     if (state.mode === "alternation") { send("alternate") }
     if (state.classes) { send("classes", {name: state.classes.name}) }
@@ -52,6 +55,7 @@ export function render({model, el}) {
   const received = {
     solved(message) {
       asked = null
+      wait()
       // Frames or negatives have come or gone meanwhile: this is the answer to another question.
       const own = state.settings.negatives === "own"
       if (dirty && (message.plan.length !== state.frames.length || (own && message.negatives.length !== state.negatives.length))) {
@@ -85,7 +89,7 @@ export function render({model, el}) {
       app.solve()
     },
     classes(message) { if (state.classes) { store.set({classes: message}) } },
-    problem(message) { asked = null; store.set({trouble: message.text, waiting: false, training: false}); if (dirty) { ask() } },
+    problem(message) { asked = null; wait(); store.set({trouble: message.text, waiting: false, training: false}); if (dirty) { ask() } },
   }
   model.on("msg:custom", (message) => received[message.kind]?.(message))
 
@@ -213,7 +217,7 @@ export function render({model, el}) {
   function restore(text) {
     saved = text
     const {settings, frames, negatives, preset = opening.preset, seed = opening.seed} = text ? JSON.parse(text) : {}
-    store.set({settings: {...opening.settings, ...settings}, seed, you: null, hover: {}, classes: null})
+    store.set({settings: {...opening.settings, ...settings}, seed, you: null, hover: {}, classes: null, ...(text ? {} : {shows: "value"})})
     if (negatives) {  // until the plan is solved anew, it is uniform
       const share = 1 / (state.frames.length * negatives.length)
       store.set({negatives, madeFrom: negatives.map(() => -1), plan: state.frames.map(() => negatives.map(() => share))})

@@ -12,16 +12,16 @@ export const SCENES = [
   },
   {
     title: "Averages forget",
-    text: "The cross is the average frame. Reverse time and every frame is still there: average and principal direction "
-      + "stay, although the cue now fades where it grew.",
+    text: "The cross is the average frame. Reverse time and every frame is still there: their average "
+      + "stays, and so does their principal direction, although the cue now fades where it grew.",
     task: "Press “Reverse time” and watch what moves.",
     stage: {preset: "growing", shows: "none", layers: {...all, couplings: false, negatives: false, subspace: false, mean: true}, mode: "descent"},
   },
   {
-    title: "An adversary takes what matters",
+    title: "The adversary",
     text: "A small WGAN learns noise that, taken from a frame, fools the frame classifier. The squares are what is left: "
       + "they keep the background and lose the cue.",
-    task: "Press play and follow the squares down.",
+    task: "Press play: the noise begins at random, and learns to take the cue.",
     stage: {preset: "growing", shows: "none", layers: {...all, couplings: false, subspace: false}, mode: "adversary", play: true},
   },
   {
@@ -40,9 +40,9 @@ export const SCENES = [
   },
   {
     title: "Does it help?",
-    text: "Sixty sequences, half of them reversed. Their averages and principal directions lie on one heap; their U part, "
-      + "the more the heavier β₂. Below: how often the nearest sequence is of the same class.",
-    task: "Set β₂ to 0 and the classes mix; set it to 30 and they part.",
+    text: "Sixty sequences, half of them reversed (yellow), each a dot. As averages or principal directions they lie on one "
+      + "heap; as U they part, the more the heavier β₂. In %: how often the nearest dot is of the same colour.",
+    task: "Choose average, PCA, ACOT. Set β₂ to 0 and the colours mix; set it to 30 and they part.",
     stage: {preset: "growing", shows: "value", layers: {...all, couplings: false}, mode: "descent", classes: "acot"},
   },
 ]

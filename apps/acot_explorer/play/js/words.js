@@ -104,7 +104,8 @@ function sliders(app) {
   }
   const lines = h("div", {class: "choice"}, h("span", {id: "play-k"}, h("i", {}, "k"), " dimension"), h("div", {class: "segments",
     role: "radiogroup", "aria-labelledby": "play-k"}, ...[1, 2].map((k) => h("button", {type: "button", role: "radio", "data-k": k,
-    "aria-checked": "false", onclick: () => app.setting({n_subspaces: k})}, k === 1 ? "1 line" : "2 plane"))))
+    "aria-checked": "false", onclick: () => app.setting({n_subspaces: k})}, k === 1 ? "1 line" : "2 plane"))),
+    h("p", {class: "note"}, ""))
   const element = h("section", {class: "sliders", "aria-label": "Settings"},
     ...state.controls.map(row), lines,
     select("negatives", "negatives", [["adversarial", "adversarial"], ["random", "random"], ["own", "placed by hand"]]),
@@ -122,6 +123,8 @@ function sliders(app) {
         note.textContent = meanings(name, value)
       } else if (note) { note.textContent = KINDS[value] }
     }
+    lines.lastChild.textContent = state.settings.n_subspaces === 2
+      ? "U is the plane of the dashed arc; the star, and each point of the disk, is the direction that U leaves out" : ""
     for (const button of lines.querySelectorAll("button")) {
       put(button, {"aria-checked": String(Number(button.dataset.k) === state.settings.n_subspaces)})
     }

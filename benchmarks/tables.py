@@ -198,6 +198,19 @@ def pooling(runs: list[dict[str, Any]]) -> str:
     return table(header, rows)
 
 
+def end_to_end(result: dict[str, Any]) -> str:
+    """Pooling that samples its negatives, beside the loop that samples, too; stages' shares."""
+    header = ["negatives", "alternations", "k", "seconds", "baseline", "speed-up", "aim", "floor, s"]
+    header += ["sampling", "inner products", "plan", "descent", "lift"]
+    rows = []
+    for r in result["end_to_end"]:
+        times = [f"{r['seconds']:.2f}", f"{r['baseline_seconds']:.2f}", f"{r['speedup']:.1f}x"]
+        aim, floor = ("6x" if r["k"] == 1 else "10x", f"{r['floor']:.2f}") if "floor" in r else ("", "")
+        shares = [f"{r['shares'][part]:.0%}" if "shares" in r else "" for part in header[8:]]
+        rows.append([r["negatives"], f"{r['alternations']}", f"{r['k']}", *times, aim, floor, *shares])
+    return table(header, rows)
+
+
 def solvers(result: dict[str, Any]) -> str:
     """Pooling and IPOT beside their baselines (on a GPU, too, if measured), growth, memory, eigensolver."""
     pooled = pooling(result["pooling"])
@@ -469,6 +482,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "images_cifar10": images,
     "solvers": solvers,
     "solvers_again": solvers,
+    "end_to_end": end_to_end,
     "fooling": fooling,
     "adversary": adversary,
     "explorer": explorer,
@@ -491,6 +505,8 @@ COMMANDS = {
     "images_cifar10": "python benchmarks/train_images.py cifar10 --measure --n-images 800",
     "solvers": "python -m benchmarks.solvers",
     "solvers_again": "python -m benchmarks.solvers --output benchmarks/results/solvers_again.json",
+    "end_to_end": "python -m benchmarks.solvers --only end_to_end"
+    " --output benchmarks/results/end_to_end.json",
 }
 """The commands of those records that do not hold their own."""
 

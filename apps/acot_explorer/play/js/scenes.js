@@ -42,7 +42,7 @@ export const SCENES = [
     title: "Does it help?",
     text: "Sixty sequences, half of them reversed (yellow), each a dot. As averages or principal directions they lie on one "
       + "heap; as U they part, the more the heavier β₂. In %: how often the nearest dot is of the same colour.",
-    task: "Choose average, PCA, ACOT. Set β₂ to 0 and the colours mix; set it to 30 and they part.",
+    task: "Choose each. At β₂ = 0 the colours mix, at 30 they part.",
     stage: {preset: "growing", shows: "value", layers: {...all, couplings: false}, mode: "descent", classes: "acot"},
   },
 ]

@@ -38,7 +38,7 @@ GALLERY = {
     "figure2a": "65_sensitivity",
     "figure2d": "65_sensitivity",
     "figure4": "70_embedding",
-    "figure5_sure": "30_adversarial_negatives",
+    "figure5_sure": "31_fooling_rate",
     "plans": "80_does_transport_matter",
 }
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

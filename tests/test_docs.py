@@ -226,8 +226,6 @@ LONG = (
     "genindex",
     "py-modindex",
     "search",
-    # Not yet: these shrink.
-    *(f"notebooks/{number}" for number in ("00", "30")),
 )
 
 

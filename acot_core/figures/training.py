@@ -48,7 +48,8 @@ def plot_training(record: TrainingView, *, theme: Theme = "light", width: str = 
 def plot_negatives(record: NegativesView, *, theme: Theme = "light", width: str = "column") -> Figure:
     """Mean frame, noise and negative over features, sorted by the mean frame."""
     with drawing(theme) as ink:
-        figure, (axes,) = new_figure(width=width, aspect=0.42)
+        narrow = width == "column"
+        figure, (axes,) = new_figure(width=width, aspect=0.72 if narrow else 0.42)
         order = np.argsort(-record.frames, kind="stable")
         place = np.arange(len(order))
         axes.fill_between(
@@ -59,7 +60,9 @@ def plot_negatives(record: NegativesView, *, theme: Theme = "light", width: str 
         axes.axhline(0, color=ink.muted, lw=0.6)
         axes.set(xlabel="feature, by its mean over frames", ylabel="mean activation")
         axes.set_title(
-            f"Classifier right on {record.correct:.0%} of frames, fooled by {record.fooled:.0%} of negatives"
+            f"Classifier right on {record.correct:.0%} of frames,"
+            + ("\n" if narrow else " ")
+            + f"fooled by {record.fooled:.0%} of negatives"
         )
         legend_below(figure, axes, 3)
         return figure

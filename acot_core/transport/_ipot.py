@@ -8,7 +8,8 @@ Sinkhorn scaling. It converges to the exact plan for any beta; a smaller beta ne
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -124,19 +125,16 @@ def _iterate(
     count = torch.zeros(len(cost), dtype=torch.int64, device=cost.device)
     met = torch.zeros(len(cost), dtype=torch.bool, device=cost.device)
     values: list[Tensor] = []
-    recorded = frozenset(range(1, n_iter + 1) if trace is True else trace or ())
+    recorded = _recorded(trace, n_iter)
+    looks = sorted({*range(_CHECK_EVERY, n_iter, _CHECK_EVERY), *recorded, n_iter})
     block = max(1, len(cost))
-    if cost.device.type == "cpu" and not trace:
+    if cost.device.type == "cpu" and not recorded:
         block = max(1, _BLOCK_BYTES // (4 * cost[0].numel() * cost.element_size())) if len(cost) else 1
-
-    def next_look(done: int) -> int:
-        later = (t for t in recorded if t > done) if trace is not True else (done + 1,)
-        return min(n_iter, done + _CHECK_EVERY - done % _CHECK_EVERY, *later)
 
     def solve(at: slice) -> None:
         c, p, q, g = shifted[at], a[at], b[at], potential[at] / step[at, None]
         iterate = _in_log_domain if ratio > 200 else _in_primal_domain
-        steps = iterate(c, p, q, step[at], start[at], g, ratio, next_look=next_look, n_iter=n_iter)
+        steps = iterate(c, p, q, step[at], start[at], g, ratio, looks)
         open_ = torch.ones_like(met[at])
         for done, P, f in steps:
             if done in recorded:
@@ -163,6 +161,15 @@ def _iterate(
         met = marginal_error(plan, a, b) <= _MARGINAL_TOLERANCE
     traced = torch.stack(values).to(problem.given.dtype) if values else None
     return plan.mul_(total[:, None, None]), count, met, traced
+
+
+def _recorded(trace: bool | Collection[int], n_iter: int) -> set[int]:
+    """The iterations of a trace: all, none, or those named."""
+    if isinstance(trace, bool):
+        return set(range(1, n_iter + 1)) if trace else set()
+    if not all(1 <= t <= n_iter for t in trace):
+        raise ValueError(f"trace: expected iterations of 1 to n_iter = {n_iter}, got {sorted(trace)}")
+    return set(trace)
 
 
 def _fit_potential(c: Tensor, P: Tensor, a: Tensor, b: Tensor, n_iter: int = 30) -> Tensor:
@@ -210,11 +217,9 @@ def _in_primal_domain(
     start: Tensor,
     g: Tensor,
     ratio: float,
-    *,
-    next_look: Callable[[int], int],
-    n_iter: int,
+    looks: list[int],
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Iterations, plan and row potentials, whenever there is a look at them.
+    """Iterations, plan and row potentials, after the iterations ``looks`` (ascending).
 
     The plan is diag(u) (P * K^s) diag(v): scalings are collected, and multiplied into P only before K^s could
     underflow or somebody looks.
@@ -231,21 +236,20 @@ def _in_primal_domain(
     a, b = a[:, None, :], b[:, None, :]  # rows, since row times matrix is the fast product on a CPU
     no_a, no_b = a == 0, b == 0
     v_last = g[:, None, :].exp()  # the scaling that the last iteration ended with
-    done, look = 0, next_look(0)
-    while done < n_iter:
-        P_t = P.mT.contiguous()
-        u, v = torch.ones_like(a), torch.ones_like(b)
-        for _ in range(min(period, look - done)):
-            P, P_t = P.mul_(kernel), P_t.mul_(kernel_t)
-            u_old, v_old = u, v
-            u = a / ((v * v_last) @ P_t + no_a)  # (1,m) @ (m,n) -> (1,n)
-            v = b / (u @ P + no_b)  # (1,n) @ (n,m) -> (1,m)
-            v_last = v / v_old.clamp_min(tiny)
-            done += 1
-        P = torch.maximum(P.mul_(u.mT).mul_(v), floor)
-        if done == look:
-            look = next_look(done)
-            yield done, P, step[:, None] * (u / u_old.clamp_min(tiny)).clamp_min(tiny).log()[:, 0]
+    done = 0
+    for look in looks:
+        while done < look:
+            P_t = P.mT.contiguous()
+            u, v = torch.ones_like(a), torch.ones_like(b)
+            for _ in range(min(period, look - done)):
+                P, P_t = P.mul_(kernel), P_t.mul_(kernel_t)
+                u_old, v_old = u, v
+                u = a / ((v * v_last) @ P_t + no_a)  # (1,m) @ (m,n) -> (1,n)
+                v = b / (u @ P + no_b)  # (1,n) @ (n,m) -> (1,m)
+                v_last = v / v_old.clamp_min(tiny)
+                done += 1
+            P = torch.maximum(P.mul_(u.mT).mul_(v), floor)
+        yield done, P, step[:, None] * (u / u_old.clamp_min(tiny)).clamp_min(tiny).log()[:, 0]
 
 
 def _in_log_domain(
@@ -256,9 +260,7 @@ def _in_log_domain(
     start: Tensor,
     g: Tensor,
     ratio: float,
-    *,
-    next_look: Callable[[int], int],
-    n_iter: int,
+    looks: list[int],
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """The same for any ratio of cost to beta, in logarithms and double precision."""
     c, step, g = c.double(), step.double(), g.double()[:, None, :]
@@ -266,12 +268,9 @@ def _in_log_domain(
     log_plan = start.double().log()
     kernel = -c / step[:, None, None]
     g = torch.where(log_b.isinf(), log_b, g)
-    done, look = 0, next_look(0)
-    while done < n_iter:
-        log_kernel = log_plan + kernel
-        f, g = log_scalings(log_kernel, g, log_a, log_b)
-        log_plan = f + log_kernel + g
-        done += 1
-        if done == look:
-            look = next_look(done)
-            yield done, log_plan.exp(), step[:, None] * _finite(f[:, :, 0])
+    for before, look in pairwise([0, *looks]):
+        for _ in range(before, look):
+            log_kernel = log_plan + kernel
+            f, g = log_scalings(log_kernel, g, log_a, log_b)
+            log_plan = f + log_kernel + g
+        yield look, log_plan.exp(), step[:, None] * _finite(f[:, :, 0])

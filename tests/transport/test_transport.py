@@ -123,15 +123,11 @@ def test_ipot_equals_the_iteration_written_out() -> None:
 def test_ipot_log_domain_equals_the_primal() -> None:
     cost, a, b = problem(B=3)
     step, start = torch.full((3,), 0.05, dtype=cost.dtype), torch.ones_like(cost)
-
-    def every_tenth(done: int) -> int:
-        return min(done + 10 - done % 10, 55)
-
     runs = [
         [
             (done, plan.clone(), f)
             for done, plan, f in iterate(
-                cost, a, b, step, start, torch.zeros_like(b), 40.0, next_look=every_tenth, n_iter=55
+                cost, a, b, step, start, torch.zeros_like(b), 40.0, [10, 20, 30, 40, 50, 55]
             )
         ]
         for iterate in (_in_primal_domain, _in_log_domain)
@@ -177,6 +173,8 @@ def test_ipot_trace() -> None:
     assert ipot(cost, a, b).trace is None
     some = ipot(cost, a, b, n_iter=30, tol=0.0, trace=(1, 7, 30)).trace
     torch.testing.assert_close(some, answer.trace[[0, 6, 29]])
+    with pytest.raises(ValueError, match="trace: expected iterations of 1 to n_iter = 30"):
+        ipot(cost, a, b, n_iter=30, trace=(0, 31))
 
 
 @cases(200)
